@@ -1,0 +1,75 @@
+"""What settlement remembers: the close transactions it planned, and which trades each of them closes.
+
+Amounts are not stored here: they are in the chain's TradeClosed events and in the journal. Times are unix seconds.
+Writer: settlement.actions only.
+"""
+
+from django.db import models
+
+SETTLEMENT_STATUSES = [(name, name) for name in ("planned", "included", "failed")]
+
+
+class SettlementBatch(models.Model):
+    """One close(...) of trades of one lock batch, committed to by the root of their receipts.
+
+    `outcomes` is [{trade, kind, runs_delivered, units}] in the order of the records of the call. A batch whose
+    transaction failed on chain stays as it was; its trades are cut again with the next `attempt`.
+    """
+
+    lock_batch = models.CharField(max_length=66, db_index=True)
+    receipts_root = models.CharField(max_length=66)
+    attempt = models.PositiveIntegerField(default=1)
+    outcomes = models.JSONField()
+    verdict_digest = models.CharField(max_length=66)
+    signatures = models.JSONField()
+    outgoing_key = models.CharField(max_length=120, unique=True)
+    status = models.CharField(max_length=10, choices=SETTLEMENT_STATUSES, default="planned")
+    reason = models.CharField(max_length=300, blank=True, default="")
+    cut_at = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["receipts_root", "attempt"], name="settlement_once_per_attempt"),
+        ]
+
+    def __str__(self) -> str:
+        return f"settlement {self.receipts_root} ({self.status})"
+
+
+class Closing(models.Model):
+    """How one trade leaves the chain: planned by us, then as its TradeClosed event says.
+
+    `event_id` is ledger's row of the event; while it is not final a reorg may replace it by another.
+    `returned_at` is set once, when unused units and undelivered runs went back to their orders.
+    """
+
+    trade = models.OneToOneField("clearing.Trade", on_delete=models.PROTECT, related_name="closing")
+    settlement = models.ForeignKey(SettlementBatch, on_delete=models.PROTECT, null=True, related_name="closings")
+    kind = models.PositiveSmallIntegerField()
+    runs_delivered = models.PositiveBigIntegerField()
+    units = models.PositiveBigIntegerField()
+    event_id = models.BigIntegerField(null=True)
+    transaction = models.CharField(max_length=66, blank=True, default="")
+    returned_at = models.BigIntegerField(null=True)
+    final = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["event_id"], condition=models.Q(final=False), name="closing_not_final")]
+
+    def __str__(self) -> str:
+        return f"closing of trade {self.trade_id} (kind {self.kind})"
+
+
+class Attestation(models.Model):
+    """attestDelivery(...) planned for a trade that still waits for its verdict shortly before refund_after."""
+
+    trade = models.OneToOneField("clearing.Trade", on_delete=models.PROTECT, related_name="attestation")
+    runs_delivered = models.PositiveBigIntegerField()
+    units = models.PositiveBigIntegerField()
+    signature = models.CharField(max_length=132)
+    outgoing_key = models.CharField(max_length=120, unique=True)
+    pay_key = models.CharField(max_length=120, blank=True, default="")
+    planned_at = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"attestation of trade {self.trade_id}"
