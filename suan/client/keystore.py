@@ -1,0 +1,99 @@
+"""The only client file that touches a secret key.
+
+A key is a file of mode 600 in the keystore folder (`SUAN_HOME`, by default `.suan` in the home folder). With a password it is
+an encrypted Web3 Secret Storage file (version 3, scrypt), without one it holds the bare secret: fit for a test network or an
+agent key with nothing to lose, and said so when it is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eth_account import Account
+
+from suan.client.errors import UsageError
+from suan.core.identity import normalise_address
+
+KEY_NAME_LENGTH_MAX = 64
+
+
+@dataclass(frozen=True)
+class LocalKey:
+    """A secp256k1 secret in memory. Its repr shows the address only."""
+
+    _secret: bytes = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """Lower-case 0x address of the key."""
+        return normalise_address(Account.from_key(self._secret).address)
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Sign a 32-byte EIP-712 or EIP-191 digest: 65 bytes r || s || v with v in {27, 28} and low s."""
+        if len(digest) != 32:
+            raise ValueError(f"a digest has 32 bytes, not {len(digest)}")
+        signed = Account.unsafe_sign_hash(digest, self._secret)
+        return signed.r.to_bytes(32, "big") + signed.s.to_bytes(32, "big") + bytes([signed.v])
+
+    @classmethod
+    def from_hex(cls, text: str) -> LocalKey:
+        """Read a secret written as 64 hex digits, with or without 0x."""
+        try:
+            secret = bytes.fromhex(text.strip().removeprefix("0x"))
+        except ValueError as error:
+            raise UsageError("a secret key is 64 hexadecimal digits") from error
+        if len(secret) != 32 or not any(secret):
+            raise UsageError("a secret key is 64 hexadecimal digits, not all zero")
+        return cls(secret)
+
+
+def home() -> Path:
+    """Folder of keys and diaries: SUAN_HOME, or .suan in the user's home."""
+    return Path(os.environ.get("SUAN_HOME") or Path.home() / ".suan")
+
+
+def create(path: Path, password: str | None = None) -> LocalKey:
+    """Make a new key and write it to `path` (mode 600); refuses to overwrite."""
+    account = Account.create()
+    secret = bytes(account.key)
+    document = (
+        Account.encrypt(secret, password) if password else {"address": account.address, "secret": secret.hex()}
+    )
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists already; choose another name or use that key") from error
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    return LocalKey(secret)
+
+
+def load(path: Path, password: str | None = None) -> LocalKey:
+    """Read a key file, encrypted or bare. Raises UsageError with the reason and the next step."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"no key at {path}; make one with: suan keys new {path.stem}") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not a key file") from error
+    if "secret" in document:
+        return LocalKey.from_hex(document["secret"])
+    if password is None:
+        raise UsageError(f"{path} is encrypted; set SUAN_PASSWORD")
+    try:
+        return LocalKey(bytes(Account.decrypt(document, password)))
+    except ValueError as error:
+        raise UsageError(f"the password does not open {path}") from error
+
+
+def path_of(name: str) -> Path:
+    """Path of the key `name` in the keystore, or the path itself when it names a file."""
+    if "/" in name or name.endswith(".json"):
+        return Path(name)
+    if not name or len(name) > KEY_NAME_LENGTH_MAX or not name.replace("-", "").replace("_", "").isalnum():
+        raise UsageError("a key name has letters, digits, - and _, at most 64 of them")
+    return home() / "keys" / f"{name}.json"

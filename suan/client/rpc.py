@@ -1,0 +1,107 @@
+"""Plain JSON-RPC reads of an Ethereum node over httpx: all that an auditor needs, and nothing that writes.
+
+Answers come from outside: every read has a timeout, a bounded retry and a check of its shape.
+Source: the Ethereum execution API (eth_getLogs, eth_call, eth_getBlockByNumber, eth_getTransactionByHash).
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from suan.client.errors import Unreachable
+
+TIMEOUT_SECONDS = 20.0
+ATTEMPTS_MAX = 4
+LOG_RANGE_BLOCKS_MAX = 2_000
+
+
+class RpcError(Unreachable):
+    """The node answered with an error object."""
+
+    def __init__(self, method: str, code: int, message: str) -> None:
+        self.method, self.code = method, code
+        super().__init__(f"{method}: {message} (code {code})")
+
+
+class Rpc:
+    """One chain endpoint. `url` is http or https."""
+
+    def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self.url = url
+        self._client = httpx.Client(timeout=timeout_seconds)
+        self._ids = itertools.count(1)
+
+    def call(self, method: str, *params: Any) -> Any:
+        """Send one request; retries connection faults with back-off, raises Unreachable or RpcError."""
+        body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+        fault = ""
+        for attempt in range(ATTEMPTS_MAX):
+            if attempt:
+                time.sleep(0.2 * 2**attempt)
+            try:
+                answer = self._client.post(self.url, json=body).json()
+            except (httpx.HTTPError, ValueError) as error:
+                fault = f"{type(error).__name__}: {error}"
+                continue
+            if not isinstance(answer, dict):
+                fault = "the answer is not an object"
+                continue
+            if "error" in answer:
+                raise RpcError(method, int(answer["error"].get("code", 0)), str(answer["error"].get("message")))
+            return answer.get("result")
+        raise Unreachable(f"the chain endpoint {self.url} does not answer {method}: {fault}")
+
+    def chain_id(self) -> int:
+        """EIP-155 chain id."""
+        return int(self.call("eth_chainId"), 16)
+
+    def block_number(self) -> int:
+        """Number of the newest block."""
+        return int(self.call("eth_blockNumber"), 16)
+
+    def block(self, number: int) -> dict[str, Any]:
+        """Header of a block by number, without transactions' bodies."""
+        block = self.call("eth_getBlockByNumber", hex(number), False)
+        if not isinstance(block, dict):
+            raise Unreachable(f"the node has no block {number}")
+        return block
+
+    def transaction(self, tx_hash: str) -> dict[str, Any]:
+        """A mined transaction by hash."""
+        found = self.call("eth_getTransactionByHash", tx_hash)
+        if not isinstance(found, dict):
+            raise Unreachable(f"the node has no transaction {tx_hash}")
+        return found
+
+    def code(self, address: str, block: int) -> bytes:
+        """Runtime code at an address as of a block."""
+        return bytes.fromhex(self.call("eth_getCode", address, hex(block))[2:])
+
+    def read(self, to: str, data: bytes, block: int) -> bytes:
+        """eth_call as of a block: the returned bytes."""
+        result = self.call("eth_call", {"to": to, "data": "0x" + data.hex()}, hex(block))
+        return bytes.fromhex(result[2:])
+
+    def logs(self, addresses: list[str], first: int, last: int) -> Iterator[dict[str, Any]]:
+        """Logs of `addresses` in blocks first..last, in chain order.
+
+        The range adapts: it halves when the node refuses one, doubles up to LOG_RANGE_BLOCKS_MAX when it answers.
+        """
+        size, start = LOG_RANGE_BLOCKS_MAX, first
+        while start <= last:
+            end = min(start + size - 1, last)
+            query = {"address": addresses, "fromBlock": hex(start), "toBlock": hex(end)}
+            try:
+                found = self.call("eth_getLogs", query)
+            except RpcError:
+                if size == 1:
+                    raise
+                size = max(1, size // 2)
+                continue
+            yield from sorted(found, key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
+            start, size = end + 1, min(size * 2, LOG_RANGE_BLOCKS_MAX)
