@@ -1,0 +1,192 @@
+"""The seller's agent: measure, register, then lease, run, sign, deliver, and again.
+
+One process per machine, `slots` runs at once, each in a child process of suan.runtime. The loop holds no state that matters: a
+lease is on the exchange, a result is in the diary. Killed at any point it resumes: leases that are still its own come back
+first, results that were not delivered are delivered from disk.
+Not handled here: which bids are worth serving (the offer's price says that), and payment (the contract says that).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from suan.client.api import Suan
+from suan.client.errors import Rejected, SuanError
+from suan.client.keystore import LocalKey
+from suan.core import identity, orders
+from suan.core.receipts import Counters, ExitReason, Receipt
+from suan.provider.diary import Diary
+from suan.runtime.benchmark import measure_rate
+from suan.runtime.run import RunResult, run_job
+
+HEARTBEAT_SECONDS = 2.0
+IDLE_SECONDS = 0.5
+RATE_FRESH_SECONDS = 86_400
+AGENT_VALID_SECONDS = 365 * 86_400
+SIGNATURE_DEADLINE_SECONDS = 600
+REFUSALS_THAT_PASS = frozenset({409, 425, 429})
+
+Json = dict[str, Any]
+log = logging.getLogger("suan.provider")
+
+
+@dataclass
+class Agent:
+    """One node of a provider: its key, its exchange, its diary. `owner` signs the registration when it is held here."""
+
+    market: Suan
+    key: LocalKey
+    diary: Diary
+    region: str
+    resource_classes: tuple[str, ...]
+    slots: int = 1
+    owner: LocalKey | None = None
+    clock: Callable[[], float] = time.time
+
+    # ---------------------------------------------------------------- register
+    def register(self) -> dict[str, int]:
+        """Measure each class (or take a fresh figure from the diary), register the node and its key; class -> MFLOPS."""
+        rates = {name: self._rate(name) for name in self.resource_classes}
+        for name, rate in rates.items():
+            self.market.post("/nodes", self._registration(name, rate))
+        self._register_key()
+        return rates
+
+    def _rate(self, resource_class: str) -> int:
+        known = self.diary.rates.get(resource_class)
+        now = int(self.clock())
+        if known and now - known["at"] < RATE_FRESH_SECONDS:
+            return int(known["rate_mflops"])
+        log.info("measuring %s", resource_class)
+        rate = measure_rate(resource_class).rate_mflops
+        self.diary.measured(resource_class, rate, now)
+        return rate
+
+    def _registration(self, resource_class: str, rate: int) -> Json:
+        statement: Json = {
+            "agent": self.key.address,
+            "class": resource_class,
+            "measured_at": int(self.clock()),
+            "rate_mflops": rate,
+            "region": self.region,
+        }
+        digest = identity.keccak(identity.canonical_json(statement))
+        return statement | {"signature": "0x" + self.key.sign_digest(digest).hex()}
+
+    def _register_key(self) -> None:
+        """Make sure that the owner's registration of this agent key is on chain, or on its way."""
+        account = self.market.account()
+        if any(known["key"] == self.key.address for known in account.get("agents", [])):
+            return
+        now = int(self.clock())
+        body: Json = {"key": self.key.address, "valid_until": now + AGENT_VALID_SECONDS}
+        if self.owner is not None:
+            wish = orders.SetAgent(
+                owner=self.owner.address,
+                key=self.key.address,
+                valid_until=body["valid_until"],
+                nonce=int(account["registry_nonce"]),
+                deadline=now + SIGNATURE_DEADLINE_SECONDS,
+            )
+            signature = self.owner.sign_digest(wish.digest(self.market.registry_domain))
+            body |= {"nonce": wish.nonce, "deadline": wish.deadline, "signature": "0x" + signature.hex()}
+        self.market.post("/account/agents", body)
+
+    # ---------------------------------------------------------------- work
+    def run_forever(self, stop: threading.Event) -> None:
+        """Serve leases until `stop` is set; faults of the network are waited out."""
+        threading.Thread(target=self._heartbeats, args=(stop,), daemon=True).start()
+        with ThreadPoolExecutor(self.slots, thread_name_prefix="run") as pool:
+            while not stop.is_set():
+                try:
+                    busy = self.step(pool)
+                except SuanError as error:
+                    log.warning("%s", error)
+                    busy = False
+                if not busy:
+                    stop.wait(IDLE_SECONDS)
+
+    def step(self, pool: ThreadPoolExecutor) -> bool:
+        """Lease up to `slots` runs and finish them; False when there was nothing to do."""
+        answer = self.market.post("/leases", {"agent": self.key.address, "max": self.slots})
+        for outcome in [pool.submit(self.serve, lease) for lease in answer["leases"]]:
+            outcome.result()
+        return bool(answer["leases"])
+
+    def _heartbeats(self, stop: threading.Event) -> None:
+        while not stop.wait(HEARTBEAT_SECONDS):
+            try:
+                self.market.post(f"/nodes/{self.key.address}/heartbeat")
+            except SuanError as error:
+                log.warning("heartbeat: %s", error)
+
+    def serve(self, lease: Json) -> None:
+        """Run one lease unless its result is in the diary already, then deliver."""
+        key = (lease["trade"], lease["run"])
+        if key not in self.diary.results:
+            self.diary.promised(*key, lease["lease_id"], int(self.clock()))
+            started = int(self.clock())
+            result = self.execute(lease)
+            receipt = self.receipt(lease, result, started, max(started, int(self.clock())))
+            self.diary.ran(*key, self._signed(receipt), result.output)
+        self._deliver(key)
+
+    def execute(self, lease: Json) -> RunResult:
+        """Fetch code and input by hash and run them under the job contract."""
+        return run_job(
+            self.market.download(lease["module"]),
+            stdin=self.market.download(lease["input"]),
+            run=lease["run"],
+            seed=bytes.fromhex(lease["seed"][2:]),
+            ceiling_units=int(lease["ceiling_units"]),
+            resource_class=lease["class"],
+            memory_bytes=int(lease["memory_bytes"]),
+            wall_seconds=int(lease["wall_seconds"]),
+            profile=lease["profile"],
+        )
+
+    def receipt(self, lease: Json, result: RunResult, started: int, ended: int) -> Receipt:
+        """State what was done, to be signed."""
+        return Receipt(
+            trade=identity.parse_id(lease["trade"]),
+            run=lease["run"],
+            module=bytes.fromhex(lease["module"][2:]),
+            input=bytes.fromhex(lease["input"][2:]),
+            output=bytes.fromhex(identity.sha256_hex(result.output)[2:]),
+            seed=bytes.fromhex(lease["seed"][2:]),
+            counters=Counters(*result.counters) if isinstance(result.counters, tuple) else result.counters,
+            fuel=result.fuel,
+            engine=result.engine,
+            profile=result.profile,
+            exit_reason=ExitReason(result.exit_reason),
+            cpu_milliseconds=result.cpu_ms,
+            wall_milliseconds=result.wall_ms,
+            peak_memory_bytes=result.peak_memory_bytes,
+            started_at=started,
+            ended_at=ended,
+        )
+
+    def _signed(self, receipt: Receipt) -> Json:
+        signature = self.key.sign_digest(receipt.digest(self.market.domain))
+        return {"receipt": receipt.to_json(), "signature": "0x" + signature.hex()}
+
+    def _deliver(self, key: tuple[str, int]) -> None:
+        """Upload the output, hand in the receipt; a refusal for good is recorded with its reason."""
+        if key in self.diary.delivered:
+            return
+        try:
+            self.market.upload(self.diary.output_path(*key).read_bytes())
+            self.market.post("/receipts", self.diary.results[key])
+        except Rejected as error:
+            if error.status in REFUSALS_THAT_PASS:
+                raise
+            log.error("receipt of %s run %d refused: %s", *key, error)
+            self.diary.closed(*key, refused=str(error))
+            return
+        self.diary.closed(*key)
