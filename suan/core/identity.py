@@ -1,6 +1,6 @@
 """Canonical bytes, hashes, EIP-712 domains, ids that come from content, and who signed this.
 
-Sources: EIP-55 (checksummed addresses), EIP-191/712 (typed data), EIP-2 (low s), SEC 1 section 4.1.6 (recovery).
+Sources: EIP-55 (checksums), EIP-191/712 (typed data), EIP-2 (low s), SEC 1 section 4.1.6 (recovery).
 Layout: hashes and bytes32 are `bytes` of length 32 in Python and 66 characters of lower-case hex in JSON;
 addresses are 42 characters of lower-case hex everywhere but on the pages.
 """
@@ -77,7 +77,7 @@ def canonical_json(value: Any) -> bytes:
 
 @dataclass(frozen=True)
 class Domain:
-    """An EIP-712 domain; two of them never share a digest, so a signature is for one contract on one chain."""
+    """An EIP-712 domain: it binds a signature to one contract on one chain."""
 
     name: str
     version: str

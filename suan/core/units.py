@@ -1,7 +1,7 @@
 """Work, money, prices and every rounding between them.
 
 Layout: a *work unit* is 10^6 FLOP-equivalents and 1 GFLOPS·h is 3,600,000 of them; a rate in MFLOPS is work
-units per second; money is counted in base units of the token (18 decimals); a price is base units per GFLOPS·h.
+units per second; money is base units of the token (18 decimals); a price is base units per GFLOPS·h.
 
 Invariants: all values are whole and never negative. The lock of a trade covers its payment; the locks of the
 parts of a bid never exceed its hold; the bonds of the parts of an offer never exceed the bond of the whole.
@@ -141,7 +141,7 @@ def parse_tokens(text: str) -> BaseUnits:
 
 
 def format_tokens(amount: int) -> str:
-    """The decimal text of base units, exact and without trailing zeros; a negative difference keeps its sign."""
+    """The decimal text of base units, exact, without trailing zeros; a negative difference keeps its sign."""
     whole, fraction = divmod(abs(amount), BASE_UNITS_PER_TOKEN)
     digits = str(fraction).rjust(TOKEN_DECIMALS, "0").rstrip("0")
     return ("-" if amount < 0 else "") + str(whole) + ("." + digits if digits else "")
@@ -168,7 +168,7 @@ def parse_gflops_hours(text: str) -> WorkUnits:
 
 
 def format_gflops_hours(units: int) -> str:
-    """The text of work units in GFLOPS·h with at most seven decimals, to the nearest; for eyes, not for books."""
+    """The text of work units in GFLOPS·h, to the nearest of seven decimals; for eyes, not for books."""
     _not_negative(units=units)
     scale = 10**_GFLOPS_HOUR_DECIMALS
     scaled = (2 * units * scale + UNITS_PER_GFLOPS_HOUR) // (2 * UNITS_PER_GFLOPS_HOUR)

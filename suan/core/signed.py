@@ -1,0 +1,151 @@
+"""The EIP-712 structs that owners, delegates, the exchange and verifiers sign, receipts apart.
+
+Names and order of the fields are those of docs/protocol.md and of the contracts; `suan.core.orders`
+re-exports them all. SetAgent and SetDelegate belong to the Registry's domain, everything else to the Market's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from suan.core.typed import Struct
+
+SIDE_BUY: Final = 1
+SIDE_SELL: Final = 2
+"""Side as in FIX (tag 54)."""
+
+
+@dataclass(frozen=True)
+class Offer(Struct):
+    """A provider sells up to `units` work units at `price` or more (base units per GFLOPS·h)."""
+
+    TYPE: ClassVar[str] = (
+        "Offer(address maker,bytes32 product,uint8 side,uint96 price,uint64 units,uint64 nonce,"
+        "uint40 validUntil,uint40 deliverBy,bytes32 verifierSet,uint16 maxFeeBps,bytes32 terms)"
+    )
+
+    maker: str
+    product: bytes
+    side: int
+    price: int
+    units: int
+    nonce: int
+    valid_until: int
+    deliver_by: int
+    verifier_set: bytes
+    max_fee_bps: int
+    terms: bytes
+
+
+@dataclass(frozen=True)
+class Bid(Struct):
+    """A buyer wants `runs` runs of a job, each of at most `ceiling` work units, at `price` or less."""
+
+    TYPE: ClassVar[str] = (
+        "Bid(address maker,bytes32 product,uint8 side,uint96 price,uint32 runs,uint64 ceiling,uint64 nonce,"
+        "uint40 validUntil,uint40 deliverBy,bytes32 verifierSet,uint16 maxFeeBps,bytes32 terms)"
+    )
+
+    maker: str
+    product: bytes
+    side: int
+    price: int
+    runs: int
+    ceiling: int
+    nonce: int
+    valid_until: int
+    deliver_by: int
+    verifier_set: bytes
+    max_fee_bps: int
+    terms: bytes
+
+
+@dataclass(frozen=True)
+class Cancel(Struct):
+    """The maker cancels one order; takes effect on chain at once."""
+
+    TYPE: ClassVar[str] = "Cancel(address maker,bytes32 order)"
+
+    maker: str
+    order: bytes
+
+
+@dataclass(frozen=True)
+class Acknowledgement(Struct):
+    """The exchange accepted an order as number `sequence` at `accepted_at` (unix seconds)."""
+
+    TYPE: ClassVar[str] = "Acknowledgement(bytes32 order,uint64 sequence,uint64 acceptedAt)"
+
+    order: bytes
+    sequence: int
+    accepted_at: int
+
+
+@dataclass(frozen=True)
+class WithdrawalRequest(Struct):
+    """The owner asks for `amount` base units back; payable after the market's delay."""
+
+    TYPE: ClassVar[str] = "WithdrawalRequest(address account,uint128 amount,uint256 nonce,uint40 deadline)"
+
+    account: str
+    amount: int
+    nonce: int
+    deadline: int
+
+
+@dataclass(frozen=True)
+class SetAgent(Struct):
+    """The owner lets `key` sign receipts until `valid_until` (Registry domain)."""
+
+    TYPE: ClassVar[str] = (
+        "SetAgent(address owner,address key,uint40 validUntil,uint256 nonce,uint40 deadline)"
+    )
+
+    owner: str
+    key: str
+    valid_until: int
+    nonce: int
+    deadline: int
+
+
+@dataclass(frozen=True)
+class SetDelegate(Struct):
+    """The owner lets `key` sign orders of one side within a spend cap and a worst price (Registry domain)."""
+
+    TYPE: ClassVar[str] = (
+        "SetDelegate(address owner,address key,uint8 side,uint96 spendCap,uint96 worstPrice,"
+        "uint40 validUntil,uint256 nonce,uint40 deadline)"
+    )
+
+    owner: str
+    key: str
+    side: int
+    spend_cap: int
+    worst_price: int
+    valid_until: int
+    nonce: int
+    deadline: int
+
+
+@dataclass(frozen=True)
+class Verdict(Struct):
+    """Verifiers confirm the outcomes of trades of one lock batch (`settlement.outcomes_hash`)."""
+
+    TYPE: ClassVar[str] = "Verdict(bytes32 batch,bytes32 outcomes,bytes32 receiptsRoot)"
+
+    batch: bytes
+    outcomes: bytes
+    receipts_root: bytes
+
+
+@dataclass(frozen=True)
+class DeliveryAttestation(Struct):
+    """Verifiers confirm that a trade was delivered in time while its verdict is not ready."""
+
+    TYPE: ClassVar[str] = "DeliveryAttestation(bytes32 batch,bytes32 trade,uint32 runsDelivered,uint64 units)"
+
+    batch: bytes
+    trade: bytes
+    runs_delivered: int
+    units: int
