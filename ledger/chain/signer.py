@@ -1,0 +1,122 @@
+"""Private keys: made, kept and used here and nowhere else on the server.
+
+Named keys (`operator`, `relayer`, `verifier`, `acknowledger`, `admin`, `deployer`) are files of mode 600 in the
+secrets folder; the key that encrypts platform-held keys is one more. Nothing here returns a private key, but to
+ledger/custodial.py in encrypted form.
+
+Known limit: the keys are files that this process can read; a hardware signer would replace this module.
+"""
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from coincurve import PrivateKey
+from cryptography.fernet import Fernet
+from eth_account import Account as EthAccount
+
+from suan.core.identity import keccak
+
+NAMES = ("admin", "acknowledger", "deployer", "operator", "relayer", "verifier")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+@dataclass(frozen=True)
+class SignedTransaction:
+    """Raw bytes ready to broadcast and their hash (66 characters of hex)."""
+
+    raw: bytes
+    tx_hash: str
+
+
+class Signer:
+    """The keys of one secrets folder. A missing named key is made on first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def address(self, name: str) -> str:
+        """The address of a named key, lower case."""
+        return _address(self._key(name))
+
+    def sign_digest(self, name: str, digest: bytes) -> bytes:
+        """65 bytes r || s || v (v 27 or 28, low s) of a named key over a 32-byte digest."""
+        return _sign(self._key(name), digest)
+
+    def sign_transaction(self, name: str, fields: dict[str, Any]) -> SignedTransaction:
+        """Sign an EIP-1559 transaction (chainId, nonce, to, value, data, gas, maxFeePerGas, maxPriorityFeePerGas)."""
+        signed = EthAccount.sign_transaction({"type": 2, **fields}, self._key(name))
+        return SignedTransaction(raw=bytes(signed.raw_transaction), tx_hash="0x" + bytes(signed.hash).hex())
+
+    def new_encrypted_key(self) -> tuple[str, bytes]:
+        """A fresh key for a participant: its address and its ciphertext under the master key."""
+        key = _new_key()
+        return _address(key), self._vault().encrypt(key)
+
+    def sign_digest_encrypted(self, ciphertext: bytes, digest: bytes) -> bytes:
+        """As sign_digest, with a key that new_encrypted_key made."""
+        return _sign(self._vault().decrypt(ciphertext), digest)
+
+    def _key(self, name: str) -> bytes:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of a key")
+        return bytes.fromhex(
+            _read_or_make(self._folder, f"{name}.key", lambda: _new_key().hex().encode()).decode()
+        )
+
+    def _vault(self) -> Fernet:
+        return Fernet(_read_or_make(self._folder, "custodial.key", Fernet.generate_key))
+
+
+def _new_key() -> bytes:
+    while True:
+        key = secrets.token_bytes(32)
+        if 0 < int.from_bytes(key, "big") < _CURVE_ORDER:
+            return key
+
+
+def _address(key: bytes) -> str:
+    public = PrivateKey(key).public_key.format(compressed=False)[1:]
+    return "0x" + keccak(public)[-20:].hex()
+
+
+def _sign(key: bytes, digest: bytes) -> bytes:
+    if len(digest) != 32:
+        raise ValueError(f"a digest has 32 bytes, not {len(digest)}")
+    signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
+    return signature[:64] + bytes([signature[64] + 27])
+
+
+def _read_or_make(folder: Path, file_name: str, make: Any) -> bytes:
+    path = folder / file_name
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        pass
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = folder / f".{file_name}.{os.getpid()}.{secrets.token_hex(4)}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)  # Fails if another process was first: its key is the key.
+        except FileExistsError:
+            pass
+    finally:
+        os.unlink(temporary)
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, _mtime: int) -> bytes:
+    if path.stat().st_mode & 0o077:
+        raise PermissionError(f"{path} may be read by others; set its mode to 600")
+    return path.read_bytes().strip()

@@ -1,0 +1,267 @@
+"""What everybody may ask the ledger. Reads only; nothing here asks the node.
+
+Confirmations count the blocks on top: 0 included, 1 safe, N (deployment) final. `final` never goes back: it is the
+highest number that was ever final, and a reorganisation below it halts settlement.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.db.models import QuerySet
+
+from ledger import conf
+from ledger.errors import NotDeployed
+from ledger.models import Account, Block, ChainEvent, Cursor, Difference, Halt, OutgoingTx
+
+EVENTS_MAX = 1000
+
+
+@dataclass(frozen=True)
+class VerifierSet:
+    id: str
+    members: tuple[str, ...]
+    threshold: int
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployment file. Addresses in lower case; prices in base units; grace and delay in seconds."""
+
+    chain_id: int
+    block: int
+    market: str
+    registry: str
+    token: str
+    operator: str
+    relayer: str
+    verifier_set: VerifierSet
+    treasury: str
+    pool: str
+    rerun_account: str
+    admin: str
+    fee_bps: int
+    bond_bps: int
+    bond_floor_price: int
+    verification_grace: int
+    withdrawal_delay: int
+    confirmations: int
+    profile: str
+    raw: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the indexer knows: newest canonical block and the highest final number (-1: none yet)."""
+
+    number: int
+    hash: str
+    timestamp: int
+    final_number: int
+
+
+@dataclass(frozen=True)
+class Balances:
+    """Base units. `available` is what a new order may take (posted minus held); negative if over-committed."""
+
+    available: int
+    held: int
+    locked: int
+    exiting: int
+
+    @property
+    def posted(self) -> int:
+        """What the contract calls available: free and held together."""
+        return self.available + self.held
+
+
+@dataclass(frozen=True)
+class Delegate:
+    key: str
+    side: int
+    spend_cap: int
+    worst_price: int
+    valid_until: int
+
+
+@dataclass(frozen=True)
+class Agent:
+    owner: str
+    key: str
+    valid_until: int
+
+
+def deployment() -> Deployment:
+    """The deployment file, read again only when it changed. Raises NotDeployed."""
+    path = conf.deployment_path()
+    try:
+        stamp = path.stat()
+    except FileNotFoundError:
+        raise NotDeployed(path=str(path)) from None
+    return _read_deployment(path, stamp.st_mtime_ns, stamp.st_ino)
+
+
+def head() -> Head | None:
+    """The newest canonical block that was indexed, or None before the first one."""
+    block = Block.objects.filter(canonical=True).order_by("-number").first()
+    if block is None:
+        return None
+    return Head(block.number, block.hash, block.timestamp, final_number())
+
+
+def final_number() -> int:
+    """The highest block number that was ever final; -1 before there is one."""
+    row = Cursor.objects.filter(name="final").first()
+    return row.number if row else -1
+
+
+def events(
+    *, name: str, after_id: int = 0, confirmations: int = 0, limit: int = EVENTS_MAX
+) -> list[ChainEvent]:
+    """Canonical events called `name` with position above `after_id` and so many blocks on top, in chain order.
+
+    Keep `event.position` of the last one handled as the next `after_id`. An event of a block that left the chain and
+    came back is given again, so a reader must be idempotent. With `confirmations` of the deployment (or more) only
+    events at or below the final number are given. The rows come with their block; `args` as in the contract.
+    """
+    ceiling = _ceiling(confirmations)
+    rows = ChainEvent.objects.filter(
+        name=name, position__gt=after_id, block__canonical=True, block__number__lte=ceiling
+    )
+    return list(rows.select_related("block").order_by("position")[:limit])
+
+
+def events_of(*, name: str, subject: str, confirmations: int = 0) -> list[ChainEvent]:
+    """Canonical events called `name` whose first indexed argument is `subject` (hex), in chain order."""
+    rows = ChainEvent.objects.filter(
+        name=name,
+        subject=subject.lower(),
+        block__canonical=True,
+        block__number__lte=_ceiling(confirmations),
+    )
+    return list(rows.select_related("block").order_by("position"))
+
+
+def outgoing(key: str) -> OutgoingTx | None:
+    """The outgoing transaction planned under this key, with its block, or None."""
+    return OutgoingTx.objects.select_related("block").filter(key=key).first()
+
+
+def balances(address: str) -> Balances:
+    """What the books say of an address: final facts, minus what is held now. All zero for an unknown address."""
+    rows = {row.kind: row for row in Account.objects.filter(address=address.lower())}
+    available = rows.get(Account.Kind.AVAILABLE)
+    locked = rows.get(Account.Kind.LOCKED)
+    exiting = rows.get(Account.Kind.EXITING)
+    return Balances(
+        available=available.free if available else 0,
+        held=available.debits_pending if available else 0,
+        locked=locked.posted if locked else 0,
+        exiting=exiting.posted if exiting else 0,
+    )
+
+
+def finality(subject: str | Block | None) -> str:
+    """`pending`, `included`, `safe`, `final` or `orphaned` for a transaction hash, a block hash or a Block row.
+
+    A hash is known when it is of a block, of an event's transaction or of an outgoing transaction; otherwise pending.
+    """
+    block = subject if isinstance(subject, Block) else _block_of(subject) if subject else None
+    if block is None:
+        return "pending"
+    if not block.canonical:
+        return "orphaned"
+    newest = head()
+    if newest is None:
+        return "pending"
+    if block.number <= newest.final_number:
+        return "final"
+    return "safe" if newest.number - block.number >= 1 else "included"
+
+
+def is_halted() -> bool:
+    """True while settlement stands still because a final block changed."""
+    return Halt.objects.filter(resolved_at=None).exists()
+
+
+def halts() -> QuerySet[Halt]:
+    """Open halts, oldest first."""
+    return Halt.objects.filter(resolved_at=None).order_by("id")
+
+
+def delegates(maker: str, *, confirmations: int = 0) -> list[Delegate]:
+    """The delegate keys of a maker as last set on chain, expired and revoked ones included."""
+    latest: dict[str, Delegate] = {}
+    for event in events_of(name="DelegateSet", subject=maker, confirmations=confirmations):
+        args = event.args
+        latest[args["key"].lower()] = Delegate(
+            key=args["key"].lower(),
+            side=int(args["side"]),
+            spend_cap=int(args["spendCap"]),
+            worst_price=int(args["worstPrice"]),
+            valid_until=int(args["validUntil"]),
+        )
+    return list(latest.values())
+
+
+def agents(owner: str, *, confirmations: int = 0) -> list[Agent]:
+    """The agent keys of an owner as last set on chain, expired ones (valid_until 0: revoked) included."""
+    latest: dict[str, Agent] = {}
+    for event in events_of(name="AgentSet", subject=owner, confirmations=confirmations):
+        key = event.args["key"].lower()
+        latest[key] = Agent(owner=owner.lower(), key=key, valid_until=int(event.args["validUntil"]))
+    return list(latest.values())
+
+
+def differences() -> QuerySet[Difference]:
+    """What reconciliation found and did not see mended yet, oldest first."""
+    return Difference.objects.filter(resolved_at=None).order_by("id")
+
+
+def _ceiling(confirmations: int) -> int:
+    """The highest block number that has so many blocks on top; -1 if there is none."""
+    newest = head()
+    if newest is None:
+        return -1
+    if confirmations >= deployment().confirmations:
+        return min(newest.final_number, newest.number)
+    return newest.number - max(confirmations, 0)
+
+
+def _block_of(hash_: str) -> Block | None:
+    hash_ = hash_.lower()
+    block = Block.objects.filter(hash=hash_).first()
+    if block is not None:
+        return block
+    events_ = ChainEvent.objects.filter(tx_hash=hash_).select_related("block")
+    event = events_.filter(block__canonical=True).first() or events_.order_by("-id").first()
+    if event is not None:
+        return event.block
+    row = OutgoingTx.objects.filter(tx_hash=hash_).select_related("block").first()
+    return row.block if row else None
+
+
+@lru_cache(maxsize=4)
+def _read_deployment(path: Path, _mtime: int, _inode: int) -> Deployment:
+    raw = json.loads(path.read_text())
+    members = raw["verifier_set"]
+    addresses = (
+        "market", "registry", "token", "operator", "relayer", "treasury", "pool", "rerun_account", "admin"
+    )  # fmt: skip
+    numbers = (
+        "chain_id", "block", "fee_bps", "bond_bps", "bond_floor_price", "verification_grace", "withdrawal_delay",
+        "confirmations",
+    )  # fmt: skip
+    return Deployment(
+        **{name: str(raw[name]).lower() for name in addresses},
+        **{name: int(raw[name]) for name in numbers},
+        verifier_set=VerifierSet(
+            id=members["id"].lower(),
+            members=tuple(member.lower() for member in members["members"]),
+            threshold=int(members["threshold"]),
+        ),
+        profile=str(raw["profile"]),
+        raw=raw,
+    )
