@@ -20,7 +20,9 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from ledger.errors import InsufficientFunds, KeyConflict, LedgerError, NotDeployed, SettlementHalted
 from suan.core.problems import FieldError, Problem
+from suan.core.units import format_tokens
 
 CONTENT_TYPE = "application/problem+json"
 ERRORS_MAX = 50
@@ -69,29 +71,6 @@ class Refused(DomainError):
     @classmethod
     def one(cls, field: str, code: str, message: str) -> Refused:
         return cls([Problem(field, code, message)])
-
-
-class InsufficientFunds(DomainError):
-    """The account's available money does not cover what an order would hold. Amounts in base units."""
-
-    code = "insufficient_funds"
-
-    def __init__(self, *, account: str, needed: int, available: int, field: str, what: str) -> None:
-        from suan.core.units import format_tokens
-
-        missing = format_tokens(needed - available)
-        detail = (
-            f"{what} needs {format_tokens(needed)} tokens and {format_tokens(available)} are free; "
-            f"deposit {missing} more, or ask for less."
-        )
-        self.account, self.needed, self.available = account, needed, available
-        super().__init__(detail, problems=[Problem(field, self.code, detail)])
-
-
-class InsufficientBond(InsufficientFunds):
-    """As InsufficientFunds, for the bond of an offer."""
-
-    code = "insufficient_bond"
 
 
 class NotFound(DomainError):
@@ -173,6 +152,8 @@ def problem_of(error: Exception) -> dict[str, Any] | None:
         return _problem(error.status, error.code, error.detail, error.problems)
     if isinstance(error, FieldError):
         return _problem(422, error.code, str(error), [error.problem])
+    if isinstance(error, LedgerError):
+        return _ledger_problem(error)
     if isinstance(error, exceptions.ValidationError):
         problems = list(_flatten(error.detail, ""))[:ERRORS_MAX]
         code = problems[0].code if len(problems) == 1 else "invalid"
@@ -229,6 +210,19 @@ class ProblemMiddleware:
             log.exception("request %s failed", getattr(request, "request_id", "?"), exc_info=error)
             return _plain_response(request, 500, "internal")
         return JsonResponse(_complete(body, request), status=body["status"], content_type=CONTENT_TYPE)
+
+
+def _ledger_problem(error: LedgerError) -> dict[str, Any] | None:
+    if isinstance(error, InsufficientFunds):
+        free, need = format_tokens(error.available), format_tokens(error.needed)
+        missing = format_tokens(error.needed - error.available)
+        text = f"{need} tokens must be held and {free} are free; deposit {missing} more or ask for less."
+        return _problem(422, "insufficient_funds", text, [Problem("maker", "insufficient_funds", text)])
+    if isinstance(error, KeyConflict):
+        return _problem(409, "key_conflict", str(error))
+    if isinstance(error, NotDeployed | SettlementHalted):
+        return _problem(503, "not_ready", f"{error}. Retry later; /status shows when it is over.")
+    return None
 
 
 def _plain_response(request: HttpRequest, status: int, code: str) -> HttpResponse:

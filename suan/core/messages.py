@@ -1,0 +1,67 @@
+"""Texts that a wallet or an agent signs as EIP-191 personal messages: signing in, and registering a node.
+
+Sources: EIP-191 (version 0x45), EIP-4361 (Sign-In with Ethereum). Both texts are built here and nowhere else, so
+that who signs and who checks can never disagree about a byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from suan.core.identity import canonical_json, checksum, keccak, to_hex
+
+SIGN_IN_STATEMENT = "Sign in to Suan. This moves no money and costs no gas."
+
+
+def personal_digest(text: str) -> bytes:
+    """What personal_sign signs: keccak256(0x19 "Ethereum Signed Message:\\n" length text)."""
+    data = text.encode("utf-8")
+    return keccak(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode("ascii") + data)
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """The fields of an EIP-4361 message; times are unix seconds, the address is lower-case hex."""
+
+    domain: str
+    uri: str
+    address: str
+    chain_id: int
+    nonce: str
+    issued_at: int
+    expires_at: int
+
+    def text(self) -> str:
+        """The whole message, which the server renders and the wallet shows."""
+        return (
+            f"{self.domain} wants you to sign in with your Ethereum account:\n{checksum(self.address)}\n\n"
+            f"{SIGN_IN_STATEMENT}\n\nURI: {self.uri}\nVersion: 1\nChain ID: {self.chain_id}\n"
+            f"Nonce: {self.nonce}\nIssued At: {_utc(self.issued_at)}\nExpiration Time: {_utc(self.expires_at)}"
+        )
+
+
+def node_registration(
+    *,
+    owner: str,
+    agent: str,
+    resource_class: str,
+    region: str,
+    rate_mflops: int,
+    benchmark: Mapping[str, Any],
+) -> str:
+    """What an agent key signs to register its node: who owns it, where it stands, what its benchmark measured.
+
+    `benchmark` is a JSON object without floats with at least `measured_at` (unix seconds); its hash is signed.
+    """
+    digest = to_hex(keccak(canonical_json(dict(benchmark))))
+    return (
+        f"Suan node registration\nOwner: {owner.lower()}\nAgent: {agent.lower()}\nClass: {resource_class}\n"
+        f"Region: {region}\nRate: {rate_mflops} MFLOPS\nBenchmark: {digest}"
+    )
+
+
+def _utc(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
