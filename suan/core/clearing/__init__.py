@@ -1,0 +1,44 @@
+"""The auction of the market: a snapshot of the book in, one price, trades and reasons out. Changes nothing.
+
+Start with auction.py (the rule), then book.py (what it sees), evidence.py (what is published) and explain.py (why not).
+"""
+
+from suan.core.clearing.auction import (
+    ALLOCATIONS_MAX,
+    ClearingResult,
+    Exclusion,
+    ProposedTrade,
+    clear,
+    split_runs,
+)
+from suan.core.clearing.book import BadBook, BidEntry, ClearingBook, OfferEntry, entry_from_json
+from suan.core.clearing.capacity import START_ALLOWANCE_SECONDS
+from suan.core.clearing.evidence import (
+    ClearingDocument,
+    clear_document,
+    clearing_id,
+    read_document,
+    replay,
+    trade_id,
+)
+
+__all__ = [
+    "ALLOCATIONS_MAX",
+    "START_ALLOWANCE_SECONDS",
+    "BadBook",
+    "BidEntry",
+    "ClearingBook",
+    "ClearingDocument",
+    "ClearingResult",
+    "Exclusion",
+    "OfferEntry",
+    "ProposedTrade",
+    "clear",
+    "clear_document",
+    "clearing_id",
+    "entry_from_json",
+    "read_document",
+    "replay",
+    "split_runs",
+    "trade_id",
+]
