@@ -106,6 +106,11 @@ def registry_domain(chain_id: int, registry: str) -> Domain:
     return Domain("Suan Registry", "1", chain_id, normalise_address(registry))
 
 
+def token_domain(chain_id: int, token: str, *, name: str = "Suan Test Token") -> Domain:
+    """The domain of an ERC-2612 token whose permits are of version "1"."""
+    return Domain(name, "1", chain_id, normalise_address(token))
+
+
 def typed_digest(domain: Domain, struct_hash: bytes) -> bytes:
     """What is signed under EIP-712: keccak256(0x1901 || separator || struct hash)."""
     return keccak(b"\x19\x01" + domain.separator() + struct_hash)

@@ -1,7 +1,8 @@
 """The EIP-712 structs that owners, delegates, the exchange and verifiers sign, receipts apart.
 
 Names and order of the fields are those of docs/protocol.md and of the contracts; `suan.core.orders`
-re-exports them all. SetAgent and SetDelegate belong to the Registry's domain, everything else to the Market's.
+re-exports them all. SetAgent and SetDelegate belong to the Registry's domain, Permit to the token's,
+everything else to the Market's.
 """
 
 from __future__ import annotations
@@ -124,6 +125,19 @@ class SetDelegate(Struct):
     spend_cap: int
     worst_price: int
     valid_until: int
+    nonce: int
+    deadline: int
+
+
+@dataclass(frozen=True)
+class Permit(Struct):
+    """The owner lets `spender` take `value` base units of the token (EIP-2612, the token's own domain)."""
+
+    TYPE: ClassVar[str] = "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
+
+    owner: str
+    spender: str
+    value: int
     nonce: int
     deadline: int
 

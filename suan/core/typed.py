@@ -48,6 +48,13 @@ class Struct:
         words = [_word(kind, getattr(self, name)) for kind, _, name in layout(type(self).TYPE)]
         return keccak(self.type_hash() + b"".join(words))
 
+    def abi_encode(self) -> bytes:
+        """abi.encode of the struct: its fields, one word each. Only structs without text have this form."""
+        fields = layout(type(self).TYPE)
+        if any(kind == "string" for kind, _, _ in fields):
+            raise TypeError(f"{type(self).__name__} has text, so its ABI encoding is not fixed")
+        return b"".join(_word(kind, getattr(self, name)) for kind, _, name in fields)
+
     def digest(self, domain: Domain) -> bytes:
         """The 32 bytes that are signed, and the id of the thing."""
         return typed_digest(domain, self.struct_hash())
