@@ -76,8 +76,8 @@ class Limits:
     ceiling_min: int = 1
     ceiling_max: int = 10**12
     valid_seconds_max: int = 30 * 86_400
-    deliver_seconds_max: int = 60 * 86_400
-    """From now until deliver by."""
+    deliver_seconds_max: int = 30 * 86_400
+    """From now until deliver by; the contract refuses fills that are due later, a lock must not last long."""
     memory_bytes_min: int = 65_536
     memory_bytes_max: int = 1 << 30
     wall_seconds_max: int = 3_600

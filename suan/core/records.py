@@ -154,7 +154,7 @@ def batch_id(head: BatchHead) -> bytes:
 
 
 def verifier_set_id(members: Sequence[str], threshold: int) -> bytes:
-    """keccak256(abi.encode(members ascending, threshold)), 1 <= threshold <= members <= 16, else ValueError."""
+    """keccak256(abi.encode(members ascending, threshold)); ValueError outside 1 <= threshold <= members."""
     ordered = sorted(member.lower() for member in members)
     if len(set(ordered)) != len(ordered) or not 1 <= threshold <= len(ordered) <= VERIFIERS_MAX:
         raise ValueError(f"a verifier set has 1 to {VERIFIERS_MAX} different members and no higher threshold")
