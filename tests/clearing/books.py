@@ -71,7 +71,9 @@ def _ranges(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
 
 @st.composite
 def books(draw: st.DrawFn, orders_max: int = 14) -> ClearingBook:
-    """Small books in which everything is scarce: few prices, tight rates, near deadlines, makers on both sides."""
+    """Small books in which everything is scarce: few prices, tight rates, near deadlines, makers on both
+    sides.
+    """
     entries: list[OfferEntry | BidEntry] = []
     for number in range(1, draw(st.integers(0, orders_max)) + 1):
         common = {

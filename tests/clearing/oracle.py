@@ -1,7 +1,8 @@
 """The auction written down a second time, as slowly and plainly as the words of docs/clearing.md allow.
 
-It shares no code with suan.core.clearing but the data classes of the book: runs are placed one by one, each placement
-re-checks every deadline from scratch, and the balanced range is found by asking every single price.
+It shares no code with suan.core.clearing but the data classes of the book: runs are placed one by one, each
+placement re-checks every deadline from scratch, and the balanced range is found by asking every single
+price.
 """
 
 from suan.core.clearing import START_ALLOWANCE_SECONDS, BidEntry, ClearingBook, OfferEntry
@@ -51,7 +52,9 @@ def naive_allocation(offers: list[OfferEntry], bids: list[BidEntry], now: int, p
 
 
 def can_finish(offer: OfferEntry, work: list[tuple[int, int]], now: int) -> bool:
-    """Enough units, and earliest deadline first finishes all of `work` (deadline, units) after the backlog."""
+    """Enough units, and earliest deadline first finishes all of `work` (deadline, units) after the
+    backlog.
+    """
     if sum(units for _, units in work) > offer.units:
         return False
     for deadline, _ in work:
@@ -75,7 +78,9 @@ def naive_midpoint(offers: list[OfferEntry], bids: list[BidEntry], now: int, low
 
 
 def sellable(offer: OfferEntry, bids: list[BidEntry], now: int) -> int:
-    """Units the offer could finish by the latest deadline, in whole multiples of what all ceilings have in common."""
+    """Units the offer could finish by the latest deadline, in whole multiples of what all ceilings have in
+    common.
+    """
     latest = min(offer.deliver_by, max(bid.deliver_by for bid in bids))
     units = min(
         offer.units,

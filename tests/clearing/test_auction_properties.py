@@ -1,4 +1,6 @@
-"""What holds for every book: the auction equals the naive oracle, and nobody can be worse off than by not trading."""
+"""What holds for every book: the auction equals the naive oracle, and nobody can be worse off than by not
+trading.
+"""
 
 import random
 
@@ -96,8 +98,9 @@ def test_at_the_price_no_pair_is_left_that_could_still_trade(cut: ClearingBook) 
 @slow
 @given(books())
 def test_an_order_with_a_better_price_or_an_earlier_arrival_is_served_first(cut: ClearingBook) -> None:
-    """For equal bids (same ceiling, deadline and no own offers in the book) priority is strict: the worse one gets a run
-    only when the better one has all of them."""
+    """For equal bids (same ceiling, deadline and no own offers in the book) priority is strict: the worse one
+    gets a run only when the better one has all of them.
+    """
     result = clear(cut, NOW)
     sellers = {offer.maker for offer in cut.offers}
     done: dict[bytes, int] = {}
@@ -129,7 +132,9 @@ def test_the_order_in_which_the_entries_are_listed_changes_nothing(cut: Clearing
 @slow
 @given(books())
 def test_what_is_left_after_a_clearing_does_not_trade_again_at_the_same_price(cut: ClearingBook) -> None:
-    """A second clearing of the remainders, with the first one's work as backlog, finds nothing at the first one's price."""
+    """A second clearing of the remainders, with the first one's work as backlog, finds nothing at the first
+    one's price.
+    """
     first = clear(cut, NOW)
     if first.price is None:
         return

@@ -1,6 +1,7 @@
 """The auction of the market: a snapshot of the book in, one price, trades and reasons out. Changes nothing.
 
-Start with auction.py (the rule), then book.py (what it sees), evidence.py (what is published) and explain.py (why not).
+Start with auction.py (the rule), then book.py (what it sees), evidence.py (what is published) and
+explain.py (why not).
 """
 
 from suan.core.clearing.auction import (
@@ -21,6 +22,7 @@ from suan.core.clearing.evidence import (
     replay,
     trade_id,
 )
+from suan.core.clearing.explain import Explanation, Reasons, explain
 
 __all__ = [
     "ALLOCATIONS_MAX",
@@ -31,12 +33,15 @@ __all__ = [
     "ClearingDocument",
     "ClearingResult",
     "Exclusion",
+    "Explanation",
     "OfferEntry",
     "ProposedTrade",
+    "Reasons",
     "clear",
     "clear_document",
     "clearing_id",
     "entry_from_json",
+    "explain",
     "read_document",
     "replay",
     "split_runs",

@@ -1,19 +1,23 @@
 """The rule of the market: one book in, one price and its trades out. Changes nothing, asks no clock.
 
-1. *Allocation at a price p.* Bids at or above p, by price descending and then arrival, take their runs one after the other
-   from the first offer at or below p, by price ascending and then arrival, that has the units left, can finish the run in
-   time (capacity.py) and belongs to somebody else. A run is never divided.
-2. *Price.* The price is the one whose allocation executes the most work units. Of equal ones it is the one nearest to the
-   midpoint m (floor) of the balanced range, and of two equally near the lower one. The balanced range holds every price p at
-   which demand above p does not exceed supply up to p, and supply below p does not exceed demand from p on: no one-sided
-   surplus is left to push it. Tried are m and every limit price from the lowest offer to the highest bid.
+1. *Allocation at a price p.* Bids at or above p, by price descending and then arrival, take their runs one
+   after the other from the first offer at or below p, by price ascending and then arrival, that has the
+   units left, can finish the run in time (capacity.py) and belongs to somebody else. A run is never
+   divided.
+2. *Price.* The price is the one whose allocation executes the most work units. Of equal ones it is the one
+   nearest to the midpoint m (floor) of the balanced range, and of two equally near the lower one. The
+   balanced range holds every price p at which demand above p does not exceed supply up to p, and supply
+   below p does not exceed demand from p on: no one-sided surplus is left to push it. Tried are m and every
+   limit price from the lowest offer to the highest bid.
 3. *Trades.* Consecutive runs of one bid at one offer are one trade. All trades pay the one price.
 
-Invariants: nobody trades beyond the limit; nobody trades with oneself; no run and no unit is sold twice; at the price no pair
-of orders is left that could still trade; the same set of entries in any order gives the same result.
-Growth: one allocation is O(orders + trades) while most offers are used up or untouched, O(bids x offers) at worst. The bound
-A(p) <= min(demand(p), supply(p)) usually proves the first price best; never more than ALLOCATIONS_MAX prices are tried, in
-an order that depends on the book only. benchmarks/clearing_growth.py measures both against trying every price.
+Invariants: nobody trades beyond the limit; nobody trades with oneself; no run and no unit is sold twice; at
+the price no pair of orders is left that could still trade; the same set of entries in any order gives the
+same result.
+Growth: one allocation is O(orders + trades) while most offers are used up or untouched, O(bids x offers) at
+worst. The bound A(p) <= min(demand(p), supply(p)) usually proves the first price best; never more than
+ALLOCATIONS_MAX prices are tried, in an order that depends on the book only. benchmarks/clearing_growth.py
+measures both against trying every price.
 Known limit: greedy packing of unequal whole runs is not the largest volume a knapsack solver could find.
 """
 
@@ -57,7 +61,9 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class ClearingResult:
-    """`price` is None when nothing traded. `allocations` counts the prices tried; it is no part of the outcome."""
+    """`price` is None when nothing traded. `allocations` counts the prices tried; it is no part of the
+    outcome.
+    """
 
     price: int | None
     trades: tuple[ProposedTrade, ...]
@@ -164,7 +170,7 @@ class _Curves:
     def limits_in_range(self) -> list[int]:
         """Different limit prices from the lowest offer to the highest bid, ascending."""
         low, high = self.offers[0].limit_price, self.bids[0].limit_price
-        limits = {order.limit_price for order in (*self.bids, *self.offers)}
+        limits = {bid.limit_price for bid in self.bids} | {offer.limit_price for offer in self.offers}
         return sorted(price for price in limits if low <= price <= high)
 
     def bounds(self, prices: list[int]) -> dict[int, int]:
@@ -174,7 +180,9 @@ class _Curves:
         return {price: min(demand[i], supply[i]) for i, price in enumerate(prices)}
 
     def midpoint(self, limits: list[int]) -> int:
-        """Floor midpoint of the balanced range. Its ends are limit prices, since the curves only step there."""
+        """Floor midpoint of the balanced range. Its ends are limit prices, since the curves only step
+        there.
+        """
         demand = _sample(self._demand, [-price for price in reversed(limits)])[::-1]
         supply = _sample(self._supply, limits)
         low = next(limits[i] for i in range(len(limits)) if demand[i][1] <= supply[i][0])

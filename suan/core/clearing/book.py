@@ -1,11 +1,12 @@
 """The book of one product at one moment: what an auction sees, and nothing else.
 
-An entry holds what is left of an order at the cut: the units an offer can still sell, the runs a bid still wants. Its JSON
-form is published as evidence, and the Merkle root over all entries goes on chain with the trades, so that a stranger
-replays the auction from the file and knows that nobody exchanged the input (docs/protocol.md, section 5).
+An entry holds what is left of an order at the cut: the units an offer can still sell, the runs a bid still
+wants. Its JSON form is published as evidence, and the Merkle root over all entries goes on chain with the
+trades, so that a stranger replays the auction from the file and knows that nobody exchanged the input
+(docs/protocol.md, section 5).
 
-Units: prices in token base units per GFLOPS·h, quantities in work units, rates in MFLOPS (work units per second), times in
-unix seconds. Hashes are 32 bytes, makers lower-case addresses.
+Units: prices in token base units per GFLOPS·h, quantities in work units, rates in MFLOPS (work units per
+second), times in unix seconds. Hashes are 32 bytes, makers lower-case addresses.
 Not handled here: money (held by the book room), signatures (checked at admission and again on chain).
 """
 
@@ -39,7 +40,9 @@ class BadBook(FieldError):
 
 @dataclass(frozen=True, slots=True)
 class OfferEntry:
-    """What is left of an offer: `units` to sell, `backlog_units` of earlier trades that its node still has to finish."""
+    """What is left of an offer: `units` to sell, `backlog_units` of earlier trades that its node still has to
+    finish.
+    """
 
     order: bytes
     maker: str
@@ -72,7 +75,9 @@ class OfferEntry:
 
 @dataclass(frozen=True, slots=True)
 class BidEntry:
-    """What is left of a bid: `runs` as ranges (first index, count) in ascending order, each run up to `ceiling` work units."""
+    """What is left of a bid: `runs` as ranges (first index, count) in ascending order, each run up to
+    `ceiling` work units.
+    """
 
     order: bytes
     maker: str
@@ -156,7 +161,9 @@ class ClearingBook:
 
     @cached_property
     def order_set_root(self) -> bytes:
-        """Root of (order hash, keccak256(canonical JSON of the entry)) in StandardMerkleTree format; zero for an empty book."""
+        """Root of (order hash, keccak256(canonical JSON of the entry)) in StandardMerkleTree format; zero for
+        an empty book.
+        """
         if not self.entries:
             return bytes(32)
         values = [(entry.order, keccak(canonical_json(entry.to_json()))) for entry in self.ordered_entries]
@@ -173,7 +180,7 @@ def entry_from_json(value: object) -> OfferEntry | BidEntry:
     expected = _OFFER_FIELDS if side == "sell" else _BID_FIELDS
     if set(value) != expected:
         raise BadBook("orders", f"fields differ from the protocol: {sorted(set(value) ^ expected)}")
-    common = {
+    common: Json = {
         "order": read_hash(value, "order"),
         "maker": _read_maker(value),
         "limit_price": read_int(value, "limit_price"),

@@ -1,9 +1,10 @@
 """What one offer can still take in a clearing: units that are left, and time before the deadlines.
 
-A node works its runs off in the order of their deadlines (earliest deadline first), so a set of runs can be finished in time
-exactly when for every deadline D: work due by D <= rate * seconds until D. Backlog from earlier clearings counts against all
-deadlines, and nothing starts before START_ALLOWANCE_SECONDS (gathering of fills, inclusion in a block, first download); both
-are conservative: they may refuse a run that would have been in time, never promise one that cannot be.
+A node works its runs off in the order of their deadlines (earliest deadline first), so a set of runs can be
+finished in time exactly when for every deadline D: work due by D <= rate * seconds until D. Backlog from
+earlier clearings counts against all deadlines, and nothing starts before START_ALLOWANCE_SECONDS (gathering
+of fills, inclusion in a block, first download); both are conservative: they may refuse a run that would
+have been in time, never promise one that cannot be.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def seconds_to_work(deliver_by: int, now: int) -> int:
 class OfferLoad:
     """Runs assigned to one offer so far. `take` is the only thing that changes it.
 
-    Growth: `runs_that_fit` is constant while all work fits before the earliest deadline, else linear in the number of
-    different deadlines that the offer has accepted.
+    Growth: `runs_that_fit` is constant while all work fits before the earliest deadline, else linear in the
+    number of different deadlines that the offer has accepted.
     """
 
     __slots__ = ("_deadlines", "_now", "_units", "assigned", "offer", "units_left")
@@ -40,11 +41,11 @@ class OfferLoad:
         self._units: list[int] = []
 
     def room(self, deliver_by: int) -> int:
-        """Work units that the rate allows before `deliver_by`, backlog and all assigned work taken off. May be negative."""
+        """Work units the rate allows before `deliver_by`, less backlog and all assigned work; may be negative."""
         return self._work_until(min(deliver_by, self.offer.deliver_by)) - self.assigned
 
     def runs_that_fit(self, ceiling: int, deliver_by: int, wanted: int) -> int:
-        """How many of `wanted` equal runs of `ceiling` units this offer can take and finish by `deliver_by`."""
+        """How many of `wanted` equal runs of `ceiling` units this offer can finish by `deliver_by`."""
         runs = min(wanted, self.units_left // ceiling)
         if runs == 0:
             return 0
@@ -53,7 +54,7 @@ class OfferLoad:
         # All work, whenever it is due, fits before the earliest deadline: no later one can be missed.
         if self.assigned + runs * ceiling <= self._work_until(earliest):
             return runs
-        return max(0, min(runs, self._slack(due) // ceiling))
+        return max(0, min(runs, self.slack(due) // ceiling))
 
     def take(self, runs: int, ceiling: int, deliver_by: int) -> None:
         units = runs * ceiling
@@ -68,11 +69,12 @@ class OfferLoad:
         self.assigned += units
         assert self.units_left >= 0, "an offer never sells more than it has"
 
-    def _work_until(self, due: int) -> int:
-        return self.offer.rate_mflops * seconds_to_work(due, self._now) - self.offer.backlog_units
+    def slack(self, deliver_by: int) -> int:
+        """Units that may be added at `deliver_by` without missing it or a later one; may be negative.
 
-    def _slack(self, due: int) -> int:
-        """Units that may be added at `due` without breaking this or any later deadline (earlier ones are not touched)."""
+        Earlier deadlines are not touched: what is due before is worked off first.
+        """
+        due = min(deliver_by, self.offer.deliver_by)
         place = bisect_left(self._deadlines, due)
         sums = list(accumulate(self._units))
         due_by_now = sums[place - 1] if place else 0
@@ -82,3 +84,6 @@ class OfferLoad:
         for deadline, total in zip(self._deadlines[place:], sums[place:], strict=True):
             slack = min(slack, self._work_until(deadline) - total)
         return slack
+
+    def _work_until(self, due: int) -> int:
+        return self.offer.rate_mflops * seconds_to_work(due, self._now) - self.offer.backlog_units

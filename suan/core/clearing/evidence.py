@@ -1,8 +1,10 @@
 """The published form of one clearing, its ids, and the replay that checks it.
 
-A clearing file holds the whole input (entries, cut, time) and the whole outcome (price, trades, excluded orders). `replay`
-runs the auction again and names every difference; it is what the exchange, an auditor and the tests all use.
-Layout and ids: docs/protocol.md, sections 2 and 5. A clearing without trades has no price: `null` in the file, 0 in its id.
+A clearing file holds the whole input (entries, cut, time) and the whole outcome (price, trades, excluded
+orders). `replay` runs the auction again and names every difference; it is what the exchange, an auditor and
+the tests all use.
+Layout and ids: docs/protocol.md, sections 2 and 5. A clearing without trades has no price: `null` in the
+file, 0 in its id.
 """
 
 from __future__ import annotations
@@ -43,8 +45,9 @@ def trade_id(offer: bytes, bid: bytes, first_run: int, clearing: bytes) -> bytes
 
 @dataclass(frozen=True)
 class ClearingDocument:
-    """One clearing as it is published. `excluded` may hold more than the auction excludes: orders that the exchange kept
-    out of the book at the cut, each with its reason."""
+    """One clearing as it is published. `excluded` may hold more than the auction excludes: orders that the
+    exchange kept out of the book at the cut, each with its reason.
+    """
 
     number: int
     cut_at: int
@@ -99,15 +102,18 @@ class ClearingDocument:
 def clear_document(
     book: ClearingBook, *, number: int, now: int, kept_out: tuple[Exclusion, ...] = ()
 ) -> ClearingDocument:
-    """Clear a book and wrap the outcome. `kept_out`: orders that are not in the book, each with a reason of REASONS."""
+    """Clear a book and wrap the outcome. `kept_out`: orders that are not in the book, each with a reason of
+    REASONS.
+    """
     result = clear(book, now)
     excluded = result.excluded + tuple(sorted(kept_out, key=lambda exclusion: exclusion.order))
     return ClearingDocument(number, now, book, replace(result, excluded=excluded))
 
 
 def read_document(data: bytes) -> ClearingDocument:
-    """Read a published clearing. Raises FieldError; bytes that are not the canonical form of their content are refused too,
-    so that no changed byte goes unnoticed."""
+    """Read a published clearing. Raises FieldError; bytes that are not the canonical form of their
+    content are refused too, so that no changed byte goes unnoticed.
+    """
     if len(data) > CLEARING_BYTES_MAX:
         raise BadBook("clearing", f"has {len(data)} bytes, more than {CLEARING_BYTES_MAX}")
     try:
@@ -125,7 +131,9 @@ def read_document(data: bytes) -> ClearingDocument:
 
 
 def replay(document: ClearingDocument) -> list[str]:
-    """Run the auction again from the published book: one sentence per difference, none when the outcome is right."""
+    """Run the auction again from the published book: one sentence per difference, none when the outcome is
+    right.
+    """
     fresh = clear(document.book, document.cut_at)
     differences = []
     if fresh.price != document.result.price:
@@ -186,9 +194,10 @@ def _read_exclusion(value: object) -> Exclusion:
 
 
 def _list(value: Json, field: str) -> list[object]:
-    if not isinstance(value[field], list):
+    items = value[field]
+    if not isinstance(items, list):
         raise BadBook(field, "expected a list")
-    return value[field]
+    return items
 
 
 def _place(trade: ProposedTrade) -> tuple[bytes, int, bytes, int]:
