@@ -1,0 +1,95 @@
+"""A real Anvil node for tests: mines only when asked, can be killed, started again and reorganised."""
+
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from operations import child, services
+from tests.ports import free_port
+
+START_SECONDS_MAX = 20
+
+
+class RpcError(Exception):
+    """The node's answer was an error: `code` and `message` as JSON-RPC gives them."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class AnvilNode:
+    """One node process. `keep_state` makes it survive `kill` and `start`, old states for reorgs included."""
+
+    def __init__(self, folder: Path, *, chain_id: int = services.CHAIN_ID, keep_state: bool = False) -> None:
+        self.folder = folder
+        self.chain_id = chain_id
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.state = folder / "state.json" if keep_state else None
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        command = services.anvil_command(
+            port=self.port, chain_id=self.chain_id, state=self.state, history=self.state is not None
+        )
+        log = self.folder / "anvil.log"
+        with log.open("ab") as output:
+            process = child.spawn(command, output=output)
+        self.process = process
+        self._http = httpx.Client(timeout=30)
+        ready = child.wait_until(
+            lambda: services.anvil_is_ready(self.url),
+            seconds=START_SECONDS_MAX,
+            alive=lambda: process.poll() is None,
+        )
+        if not ready:
+            raise RuntimeError(f"anvil did not start:\n{log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        if self.process:
+            child.stop(self.process)
+            self._forget()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process:
+            with suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGKILL)
+            self.process.wait(10)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._http.close()
+        self.process = None
+
+    def rpc(self, method: str, *parameters: Any) -> Any:
+        answer = self._http.post(
+            self.url, json={"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
+        ).json()
+        if "error" in answer:
+            raise RpcError(answer["error"]["code"], answer["error"]["message"])
+        return answer["result"]
+
+    def mine(self, blocks: int = 1) -> int:
+        """Mine blocks and return the new head's number."""
+        self.rpc("anvil_mine", hex(blocks))
+        return self.head()
+
+    def head(self) -> int:
+        return int(self.rpc("eth_blockNumber"), 16)
+
+    def reorg(self, depth: int) -> None:
+        """Replace the newest `depth` blocks by empty ones; their transactions are gone, also from the pool."""
+        self.rpc("anvil_reorg", depth, [])
+
+    def pass_time(self, seconds: int) -> None:
+        """Move the chain's clock forward and mine a block with it."""
+        self.rpc("evm_increaseTime", seconds)
+        self.mine()
