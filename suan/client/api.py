@@ -27,7 +27,7 @@ import httpx
 
 from suan.client.errors import Rejected, SuanError, UnknownOutcome, Unreachable
 from suan.client.keystore import LocalKey
-from suan.core import identity, orders, products, units
+from suan.core import identity, orders, units
 
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS_MAX = 5
@@ -171,8 +171,8 @@ class Suan:
         """Bid for `runs` runs of a job, each up to `ceiling_units` work units, at most `price` tokens per GFLOPS·h."""
         now = int(self._clock())
         terms = orders.BidTerms(
-            module=module,
-            input=input,
+            module=identity.from_hex(module, field="module", length=32),
+            input=identity.from_hex(input, field="input", length=32),
             memory_bytes=memory_bytes,
             wall_seconds=wall_seconds,
             profile="strict",
@@ -226,7 +226,7 @@ class Suan:
     def _common(self, body: Json, maker: str) -> Json:
         return {
             "maker": maker,
-            "product": products.product_id(body["product"]),
+            "product": identity.product_id(body["product"]),
             "price": units.parse_tokens(body["limit_price"]),
             "nonce": int.from_bytes(hashlib.sha256(body["client_order_id"].encode()).digest()[:7], "big"),
             "valid_until": body["valid_until"],
@@ -237,12 +237,18 @@ class Suan:
 
     def _sign_bid(self, body: Json, terms: orders.BidTerms, maker: str) -> None:
         common = self._common(body, maker)
-        bid = orders.Bid(runs=body["runs"], ceiling=body["ceiling_units"], terms=terms.hash(), **common)
+        bid = orders.Bid(
+            side=orders.SIDE_BUY,
+            runs=body["runs"],
+            ceiling=body["ceiling_units"],
+            terms=terms.hash(),
+            **common,
+        )
         self._sign(body, common, bid.digest(self.domain))
 
     def _sign_offer(self, body: Json, terms: orders.OfferTerms, maker: str) -> None:
         common = self._common(body, maker)
-        offer = orders.Offer(units=body["units"], terms=terms.hash(), **common)
+        offer = orders.Offer(side=orders.SIDE_SELL, units=body["units"], terms=terms.hash(), **common)
         self._sign(body, common, offer.digest(self.domain))
 
     def _sign(self, body: Json, common: Json, digest: bytes) -> None:

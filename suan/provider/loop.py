@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from suan.client.api import Suan
-from suan.client.errors import Rejected, SuanError
+from suan.client.errors import Rejected, SuanError, UnknownOutcome, Unreachable
 from suan.client.keystore import LocalKey
 from suan.core import identity, orders
-from suan.core.receipts import Counters, ExitReason, Receipt
+from suan.core.receipts import Receipt
 from suan.provider.diary import Diary
 from suan.runtime.benchmark import measure_rate
 from suan.runtime.run import RunResult, run_job
@@ -57,6 +57,16 @@ class Agent:
             self.market.post("/nodes", self._registration(name, rate))
         self._register_key()
         return rates
+
+    def register_patiently(self, stop: threading.Event) -> dict[str, int]:
+        """`register`, waiting out an exchange that is still starting or not reachable; {} when stopped meanwhile."""
+        while not stop.is_set():
+            try:
+                return self.register()
+            except (Unreachable, UnknownOutcome) as error:
+                log.warning("%s; trying again", error)
+                stop.wait(HEARTBEAT_SECONDS)
+        return {}
 
     def _rate(self, resource_class: str) -> int:
         known = self.diary.rates.get(resource_class)
@@ -160,11 +170,14 @@ class Agent:
             input=bytes.fromhex(lease["input"][2:]),
             output=bytes.fromhex(identity.sha256_hex(result.output)[2:]),
             seed=bytes.fromhex(lease["seed"][2:]),
-            counters=Counters(*result.counters) if isinstance(result.counters, tuple) else result.counters,
+            fp64=result.counters.fp64,
+            fp32=result.counters.fp32,
+            integer=result.counters.integer,
+            memory_control=result.counters.memory_control,
             fuel=result.fuel,
             engine=result.engine,
             profile=result.profile,
-            exit_reason=ExitReason(result.exit_reason),
+            exit_reason=int(result.exit_reason),
             cpu_milliseconds=result.cpu_ms,
             wall_milliseconds=result.wall_ms,
             peak_memory_bytes=result.peak_memory_bytes,
