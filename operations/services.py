@@ -266,9 +266,8 @@ def run_valkey(var: Path, *, durable: bool) -> None:
         "daemonize": "no",
     }
     tie_to_parent(parent, signal.SIGTERM)
-    os.execv(
-        binary, ["valkey-server", *(part for key, value in options.items() for part in (f"--{key}", value))]
-    )  # noqa: S606
+    command = [str(binary), *(part for key, value in options.items() for part in (f"--{key}", value))]
+    os.execv(command[0], command)  # noqa: S606
 
 
 def valkey_is_ready(url: str) -> bool:
