@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from ledger import conf
 from ledger.errors import NotDeployed
@@ -124,7 +124,7 @@ def events(
 
     Keep `event.position` of the last one handled as the next `after_id`. An event of a block that left the chain and
     came back is given again, so a reader must be idempotent. With `confirmations` of the deployment (or more) only
-    events at or below the final number are given. The rows come with their block; `args` as in the contract.
+    events at or below the final number are given. The rows come with their block; `args` have snake_case names (suan.core.abi.decode_event).
     """
     ceiling = _ceiling(confirmations)
     rows = ChainEvent.objects.filter(
@@ -163,6 +163,12 @@ def balances(address: str) -> Balances:
     )
 
 
+def exiting_addresses() -> list[str]:
+    """Addresses whose money is on its way out (final facts), in order."""
+    rows = Account.objects.filter(kind=Account.Kind.EXITING, credits_posted__gt=F("debits_posted"))
+    return list(rows.order_by("address").values_list("address", flat=True))
+
+
 def finality(subject: str | Block | None) -> str:
     """`pending`, `included`, `safe`, `final` or `orphaned` for a transaction hash, a block hash or a Block row.
 
@@ -199,9 +205,9 @@ def delegates(maker: str, *, confirmations: int = 0) -> list[Delegate]:
         latest[args["key"].lower()] = Delegate(
             key=args["key"].lower(),
             side=int(args["side"]),
-            spend_cap=int(args["spendCap"]),
-            worst_price=int(args["worstPrice"]),
-            valid_until=int(args["validUntil"]),
+            spend_cap=int(args["spend_cap"]),
+            worst_price=int(args["worst_price"]),
+            valid_until=int(args["valid_until"]),
         )
     return list(latest.values())
 
@@ -211,7 +217,7 @@ def agents(owner: str, *, confirmations: int = 0) -> list[Agent]:
     latest: dict[str, Agent] = {}
     for event in events_of(name="AgentSet", subject=owner, confirmations=confirmations):
         key = event.args["key"].lower()
-        latest[key] = Agent(owner=owner.lower(), key=key, valid_until=int(event.args["validUntil"]))
+        latest[key] = Agent(owner=owner.lower(), key=key, valid_until=int(event.args["valid_until"]))
     return list(latest.values())
 
 

@@ -1,13 +1,12 @@
 """What every API module shares: strict bodies, exact numbers, cursor pages, scopes.
 
-Limits: a JSON body has at most 64 KiB and 16 levels, a page at most 500 rows.
+Limits: a JSON body has at most 64 KiB and 16 levels (marketplace/parsers.py), a page at most 500 rows.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -15,17 +14,15 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import exceptions, permissions, serializers
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from marketplace.problems import TooLarge
+from marketplace.parsers import JSON_BYTES_MAX, RawParser, StrictJSONParser, read_limited
 from suan.core.identity import from_hex, normalise_address
 from suan.core.problems import FieldError
 from suan.core.units import parse_tokens
 
-JSON_BYTES_MAX = 64 * 1024
-JSON_DEPTH_MAX = 16
+__all__ = ["JSON_BYTES_MAX", "RawParser", "StrictJSONParser", "read_limited"]
 PAGE_ROWS_DEFAULT = 100
 PAGE_ROWS_MAX = 500
 M = TypeVar("M", bound=Model)
@@ -35,51 +32,6 @@ PAGE_PARAMETERS = [
     OpenApiParameter("cursor", str, description="`next` of the page before"),
     OpenApiParameter("limit", int, description=f"rows, 1 to {PAGE_ROWS_MAX}, {PAGE_ROWS_DEFAULT} by default"),
 ]
-
-
-class StrictJSONParser(BaseParser):
-    """JSON of at most 64 KiB and 16 levels; NaN, duplicate keys and broken UTF-8 are malformed (400)."""
-
-    media_type = "application/json"
-
-    def parse(self, stream: Any, media_type: str | None = None, context: Any = None) -> Any:
-        data = read_limited(stream, context, JSON_BYTES_MAX)
-        if not data:
-            return {}
-        try:
-            text = data.decode("utf-8")
-            value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
-        except (ValueError, RecursionError) as error:
-            reason = "nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
-            raise exceptions.ParseError(
-                f"The body is not valid JSON: {reason}. Correct it.", "malformed"
-            ) from None
-        if _depth(value) > JSON_DEPTH_MAX:
-            raise exceptions.ParseError(
-                f"The body nests deeper than {JSON_DEPTH_MAX} levels; flatten it.", "too_deep"
-            )
-        return value
-
-
-class RawParser(BaseParser):
-    """Any bytes; the view reads the limited stream itself."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: Any, media_type: str | None = None, context: Any = None) -> Any:
-        return stream
-
-
-def read_limited(stream: Any, context: Any, limit_bytes: int) -> bytes:
-    """The body, or TooLarge; the length that the client declares is checked before anything is read."""
-    request = (context or {}).get("request")
-    declared = request.META.get("CONTENT_LENGTH", "") if request is not None else ""
-    if str(declared).isdigit() and len(str(declared)) < 20 and int(declared) > limit_bytes:
-        raise TooLarge(f"The body has {declared} bytes; this call takes at most {limit_bytes}. Send less.")
-    data: bytes = stream.read(limit_bytes + 1) if stream is not None else b""
-    if len(data) > limit_bytes:
-        raise TooLarge(f"The body has more than {limit_bytes} bytes, the limit of this call. Send less.")
-    return data
 
 
 class StrictSerializer(serializers.Serializer):
@@ -281,24 +233,3 @@ def _position(cursor: str) -> int:
             "bad_cursor",
         )
     return position
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return result
-
-
-def _depth(value: Any) -> int:
-    deepest, stack = 0, [(value, 1)]
-    while stack:
-        item, depth = stack.pop()
-        deepest = max(deepest, depth)
-        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-        stack.extend((child, depth + 1) for child in children)
-    return deepest

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
 from marketplace.problems import CONTENT_TYPE
 
 PROBLEM_SCHEMA = {
@@ -60,3 +62,24 @@ def describe_problems(result: dict[str, Any], generator: Any, request: Any, publ
             for status, description in DESCRIPTIONS.items():
                 responses.setdefault(status, {"description": description, "content": content})
     return result
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "marketplace.accounts.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "description": "An API key: sk_…"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "marketplace.accounts.authentication.ParticipantSessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "sessionid",
+            "description": "Session and X-CSRFToken",
+        }

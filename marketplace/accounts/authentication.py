@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from django.utils import timezone
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
@@ -31,7 +30,7 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
                 "The key is not ASCII text; send it as shown.", "bad_key"
             ) from None
         try:
-            key = actions.use_api_key(text=text, now=timezone.now())
+            key = actions.use_api_key(text=text, now=int(time.time()))
         except SignInFailed as error:
             raise exceptions.AuthenticationFailed(error.detail, error.code) from None
         return key.participant, key
@@ -49,24 +48,3 @@ class ParticipantSessionAuthentication(authentication.SessionAuthentication):
             return None
         participant = getattr(found[0], "participant", None)
         return None if participant is None else (participant, None)
-
-
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = ApiKeyAuthentication
-    name = "apiKey"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {"type": "http", "scheme": "bearer", "description": "An API key: sk_…"}
-
-
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = ParticipantSessionAuthentication
-    name = "session"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {
-            "type": "apiKey",
-            "in": "cookie",
-            "name": "sessionid",
-            "description": "Session and X-CSRFToken",
-        }

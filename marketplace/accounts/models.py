@@ -95,7 +95,10 @@ class SiweNonce(models.Model):
 
 
 class RelayedRequest(models.Model):
-    """A signed request that the relayer carries to the chain. `key` is the outgoing transaction's key."""
+    """A signed request that the relayer carries to the chain. `key` is the outgoing transaction's key.
+
+    `settled`: the hold of a withdrawal was let go, since the chain's final event moved the money, or it failed.
+    """
 
     KINDS = [
         (kind, kind) for kind in ("deposit", "withdrawal", "delegate", "agent", "cancel", "faucet", "sweep")
@@ -106,6 +109,7 @@ class RelayedRequest(models.Model):
     key = models.CharField(max_length=128, unique=True)
     amount = UintField(null=True)
     request = models.JSONField()
+    settled = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from suan.core.identity import canonical_json, checksum, keccak, to_hex
+from suan.core.identity import canonical_json, checksum, keccak
 
 SIGN_IN_STATEMENT = "Sign in to Suan. This moves no money and costs no gas."
 
@@ -43,24 +43,13 @@ class SignIn:
         )
 
 
-def node_registration(
-    *,
-    owner: str,
-    agent: str,
-    resource_class: str,
-    region: str,
-    rate_mflops: int,
-    benchmark: Mapping[str, Any],
-) -> str:
-    """What an agent key signs to register its node: who owns it, where it stands, what its benchmark measured.
+def node_registration_digest(statement: Mapping[str, Any]) -> bytes:
+    """What an agent key signs to register its node: keccak256 of the canonical JSON of the statement.
 
-    `benchmark` is a JSON object without floats with at least `measured_at` (unix seconds); its hash is signed.
+    `statement`: {"agent", "class", "measured_at" (unix seconds), "rate_mflops", "region", ["benchmark"]}, all that
+    is posted but the signature.
     """
-    digest = to_hex(keccak(canonical_json(dict(benchmark))))
-    return (
-        f"Suan node registration\nOwner: {owner.lower()}\nAgent: {agent.lower()}\nClass: {resource_class}\n"
-        f"Region: {region}\nRate: {rate_mflops} MFLOPS\nBenchmark: {digest}"
-    )
+    return keccak(canonical_json(dict(statement)))
 
 
 def _utc(seconds: int) -> str:
