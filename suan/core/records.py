@@ -34,10 +34,16 @@ class OutcomeKind(IntEnum):
 
 
 class ReceiptVerdict(IntEnum):
-    """What verification said of a receipt; the number in a leaf of the receipts tree."""
+    """What is known of one run when its trade is closed; the number in a leaf of the receipts tree."""
 
+    MISSING = 0
+    """No receipt came in time, or none with its output; the digest in the leaf is zero."""
     ACCEPTED = 1
+    """Recomputed with the same result, or a statement that nothing was delivered (timeout, refused)."""
     REJECTED = 2
+    """False: both engines disagree with the receipt."""
+    UNDECIDED = 3
+    """Our engines disagree with each other or could not finish: unpaid, not slashed."""
 
 
 @dataclass(frozen=True)
@@ -169,15 +175,19 @@ def outcomes_hash(trades: Sequence[bytes], outcomes: Sequence[Outcome]) -> bytes
     return keccak(encode(["bytes32[]", "(uint8,uint32,uint64)[]"], [list(trades), values]))
 
 
-def receipts_tree(leaves: Sequence[tuple[bytes, bytes, int, int]]) -> StandardTree | None:
-    """The tree over (receipt digest, trade, run, verdict), leaves sorted; None when there are no receipts."""
-    return StandardTree(RECEIPT_LEAF_TYPES, leaves) if leaves else None
+def receipts_tree(leaves: Sequence[tuple[bytes, bytes, int, int]]) -> StandardTree:
+    """The tree over (receipt digest, trade, run, verdict), leaves sorted; one leaf for every run closed.
+
+    Raises ValueError without leaves or when a run has two of them.
+    """
+    if len({(trade, run) for _, trade, run, _ in leaves}) != len(leaves):
+        raise ValueError("every run of a closed trade has exactly one leaf in the receipts tree")
+    return StandardTree(RECEIPT_LEAF_TYPES, leaves)
 
 
 def receipts_root(leaves: Sequence[tuple[bytes, bytes, int, int]]) -> bytes:
-    """The root that close() carries; zero for a batch of outcomes without any receipt."""
-    tree = receipts_tree(leaves)
-    return tree.root if tree else ZERO_BYTES32
+    """The root that close() carries."""
+    return receipts_tree(leaves).root
 
 
 def order_set_root(entries: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -1,7 +1,7 @@
 """From verified runs to a verdict, and from a verdict to money, exactly as the Market contract splits it.
 
 Invariants: the parts of a split sum to payment and bond of the trade; a provider is paid for verified work
-only; a buyer never pays more than was locked; a slash never reaches the buyer, whose payment comes back whole.
+only; a buyer never pays more than was locked; a slash never reaches the buyer, who gets the payment back.
 A false receipt slashes only after a second engine confirmed the mismatch.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from suan.core.merkle import HashTree
 from suan.core.receipts import ExitReason
@@ -48,7 +47,6 @@ __all__ = [
     "Payout",
     "ReceiptVerdict",
     "Record",
-    "RunVerdict",
     "VerifiedRun",
     "batch_head",
     "batch_id",
@@ -65,6 +63,7 @@ __all__ = [
     "refund_after",
     "split",
     "trade_id",
+    "units_given_back",
     "verifier_set_id",
 ]
 
@@ -73,27 +72,21 @@ class InvalidOutcome(ValueError):
     """An outcome that the contract would refuse for this trade."""
 
 
-class RunVerdict(Enum):
-    """What is known of one run when its trade is closed."""
-
-    MISSING = "missing"
-    """No receipt in time, or one without its output."""
-    ACCEPTED = "accepted"
-    """Recomputed with the same result."""
-    UNCONFIRMED = "unconfirmed"
-    """The first engine disagreed with the receipt, the second one did not confirm it: unpaid, not slashed."""
-    FALSE = "false"
-    """Both engines disagree with the receipt."""
-
-
 @dataclass(frozen=True, slots=True)
 class VerifiedRun:
-    """One run of a trade. counted: work units as recomputed from the four counters, never as claimed."""
+    """One run of a trade. counted: work units as recomputed from the four counters, never as claimed.
+
+    A run without receipt has no exit reason that matters and counts nothing: `VerifiedRun.missing(run)`.
+    """
 
     run: int
-    verdict: RunVerdict
+    verdict: ReceiptVerdict
     exit_reason: ExitReason
     counted: WorkUnits
+
+    @classmethod
+    def missing(cls, run: int) -> VerifiedRun:
+        return cls(run, ReceiptVerdict.MISSING, ExitReason.REFUSED, WorkUnits(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +147,15 @@ def outcome_of(record: Record, runs: Sequence[VerifiedRun]) -> Outcome:
     if sorted(run.run for run in runs) != list(expected):
         raise ValueError(f"every run from {expected.start} to {expected.stop - 1} is needed exactly once")
     ceiling = WorkUnits(record.ceiling)
-    if any(run.verdict is RunVerdict.FALSE for run in runs):
-        recomputed = sum(min(run.counted, ceiling) for run in runs if run.verdict is not RunVerdict.MISSING)
+    if any(run.verdict is ReceiptVerdict.REJECTED for run in runs):
+        recomputed = sum(
+            min(run.counted, ceiling) for run in runs if run.verdict is not ReceiptVerdict.MISSING
+        )
         return Outcome(OutcomeKind.SLASHED, 0, recomputed)
     billed = [
         billed_units(run.counted, ceiling)
         for run in runs
-        if run.verdict is RunVerdict.ACCEPTED and run.exit_reason.delivers
+        if run.verdict is ReceiptVerdict.ACCEPTED and run.exit_reason.delivers
     ]
     if not billed:
         return Outcome(OutcomeKind.REFUNDED, 0, 0)
