@@ -438,8 +438,8 @@ contract Market is IMarket, EIP712, Nonces {
     /// @inheritdoc IMarket
     function close(
         BatchHead calldata head,
-        Record[] calldata records,
-        Outcome[] calldata outcomes,
+        Record[] memory records,
+        Outcome[] memory outcomes,
         bytes32[] calldata proof,
         bool[] calldata proofFlags,
         bytes32 receiptsRoot,
@@ -456,7 +456,7 @@ contract Market is IMarket, EIP712, Nonces {
     /// @inheritdoc IMarket
     function refund(
         BatchHead calldata head,
-        Record[] calldata records,
+        Record[] memory records,
         bytes32[] calldata proof,
         bool[] calldata proofFlags
     ) external {
@@ -464,7 +464,7 @@ contract Market is IMarket, EIP712, Nonces {
         uint256 bits = openBits[batchId];
         uint256 left = bits;
         for (uint256 i; i < records.length; ++i) {
-            Record calldata r = records[i];
+            Record memory r = records[i];
             if (left & (1 << r.index) == 0) continue;
             if (block.timestamp < _refundAfter(r)) revert TooEarly(r.trade, _refundAfter(r));
             if (_attestations[batchId][r.index] != 0) revert TradeAttested(r.trade);
@@ -478,7 +478,7 @@ contract Market is IMarket, EIP712, Nonces {
     /// @inheritdoc IMarket
     function attestDelivery(
         BatchHead calldata head,
-        Record calldata record,
+        Record memory record,
         bytes32[] calldata proof,
         uint32 runsDelivered,
         uint64 units,
@@ -500,7 +500,7 @@ contract Market is IMarket, EIP712, Nonces {
     }
 
     /// @inheritdoc IMarket
-    function payAttested(BatchHead calldata head, Record calldata record, bytes32[] calldata proof) external {
+    function payAttested(BatchHead calldata head, Record memory record, bytes32[] calldata proof) external {
         bytes32 batchId = _proveOpen(head, record, proof);
         uint256 attested = _attestations[batchId][record.index];
         if (attested == 0) revert TradeNotAttested(record.trade);
@@ -513,8 +513,8 @@ contract Market is IMarket, EIP712, Nonces {
     /// @dev Closes what is still open of `records`, and passes over the rest.
     function _closeAll(
         bytes32 batchId,
-        Record[] calldata records,
-        Outcome[] calldata outcomes,
+        Record[] memory records,
+        Outcome[] memory outcomes,
         bytes32 receiptsRoot
     ) private {
         uint256 bits = openBits[batchId];
@@ -531,7 +531,7 @@ contract Market is IMarket, EIP712, Nonces {
     }
 
     /// @dev Pays out payment and bond of a trade whose bit the caller clears, and gives unused quantity back to both orders.
-    function _closeTrade(bytes32 batchId, Record calldata r, Outcome memory o) private {
+    function _closeTrade(bytes32 batchId, Record memory r, Outcome memory o) private {
         if (!_isValid(r, o)) revert InvalidOutcome(r.trade);
         uint256 paid;
         uint256 fee;
@@ -559,7 +559,7 @@ contract Market is IMarket, EIP712, Nonces {
     }
 
     /// @dev A slashed trade used nothing: its `units` are those of the re-run.
-    function _giveBack(Record calldata r, Outcome memory o) private {
+    function _giveBack(Record memory r, Outcome memory o) private {
         uint64 used = o.kind == SETTLED ? o.units : 0;
         uint64 units = uint64(r.runs) * r.ceiling - used;
         uint32 runs = r.runs - o.runsDelivered;
@@ -614,7 +614,7 @@ contract Market is IMarket, EIP712, Nonces {
 
     function _proveAll(
         BatchHead calldata head,
-        Record[] calldata records,
+        Record[] memory records,
         bytes32[] calldata proof,
         bool[] calldata proofFlags
     ) private pure returns (bytes32 batchId) {
@@ -622,18 +622,18 @@ contract Market is IMarket, EIP712, Nonces {
         batchId = Batches.idOf(head);
         bytes32[] memory leaves = new bytes32[](records.length);
         for (uint256 i; i < records.length; ++i) {
-            leaves[i] = Batches.leafOfCalldata(records[i]);
+            leaves[i] = Batches.leafOf(records[i]);
         }
         if (!Batches.containsAll(head, proof, proofFlags, leaves)) revert InvalidProof(batchId);
     }
 
-    function _proveOpen(BatchHead calldata head, Record calldata record, bytes32[] calldata proof)
+    function _proveOpen(BatchHead calldata head, Record memory record, bytes32[] calldata proof)
         private
         view
         returns (bytes32 batchId)
     {
         batchId = Batches.idOf(head);
-        if (!Batches.contains(head, proof, Batches.leafOfCalldata(record))) revert InvalidProof(batchId);
+        if (!Batches.contains(head, proof, Batches.leafOf(record))) revert InvalidProof(batchId);
         if (openBits[batchId] & (1 << record.index) == 0) revert TradeNotOpen(record.trade);
     }
 
@@ -645,7 +645,7 @@ contract Market is IMarket, EIP712, Nonces {
         }
     }
 
-    function _hashOutcomes(Record[] calldata records, Outcome[] calldata outcomes) private pure returns (bytes32) {
+    function _hashOutcomes(Record[] memory records, Outcome[] memory outcomes) private pure returns (bytes32) {
         bytes32[] memory trades = new bytes32[](records.length);
         for (uint256 i; i < records.length; ++i) {
             trades[i] = records[i].trade;
@@ -653,7 +653,7 @@ contract Market is IMarket, EIP712, Nonces {
         return keccak256(abi.encode(trades, outcomes));
     }
 
-    function _isValid(Record calldata r, Outcome memory o) private pure returns (bool) {
+    function _isValid(Record memory r, Outcome memory o) private pure returns (bool) {
         if (o.kind == REFUNDED) return o.runsDelivered == 0 && o.units == 0;
         if (o.kind == SLASHED) return o.runsDelivered == 0;
         if (o.kind != SETTLED || o.runsDelivered == 0 || o.runsDelivered > r.runs) return false;
@@ -661,7 +661,7 @@ contract Market is IMarket, EIP712, Nonces {
             && o.units <= uint256(o.runsDelivered) * r.ceiling;
     }
 
-    function _refundAfter(Record calldata r) private view returns (uint256) {
+    function _refundAfter(Record memory r) private view returns (uint256) {
         return uint256(r.deliverBy) + verificationGrace;
     }
 

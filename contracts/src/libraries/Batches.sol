@@ -13,11 +13,6 @@ library Batches {
         return keccak256(bytes.concat(keccak256(abi.encode(record))));
     }
 
-    /// @dev The same bytes straight from calldata.
-    function leafOfCalldata(IMarket.Record calldata record) internal pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(record))));
-    }
-
     function idOf(IMarket.BatchHead memory head) internal pure returns (bytes32) {
         return keccak256(abi.encode(head));
     }
