@@ -11,7 +11,7 @@ from suan.core.clearing import BidEntry, ClearingBook, ClearingResult, OfferEntr
 from tests.clearing.books import NOW, book, books
 from tests.clearing.oracle import can_finish, naive_clear, run_indices
 
-slow = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @slow

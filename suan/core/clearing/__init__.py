@@ -17,10 +17,8 @@ from suan.core.clearing.capacity import START_ALLOWANCE_SECONDS
 from suan.core.clearing.evidence import (
     ClearingDocument,
     clear_document,
-    clearing_id,
     read_document,
     replay,
-    trade_id,
 )
 from suan.core.clearing.explain import Explanation, Reasons, explain
 
@@ -39,11 +37,9 @@ __all__ = [
     "Reasons",
     "clear",
     "clear_document",
-    "clearing_id",
     "entry_from_json",
     "explain",
     "read_document",
     "replay",
     "split_runs",
-    "trade_id",
 ]

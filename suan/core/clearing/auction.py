@@ -135,7 +135,8 @@ def split_runs(
             taken.append((first, part))
         if part < count:
             left.append((first + part, count - part))
-    assert runs == 0, "a bid never buys more runs than it asked for"
+    if runs:
+        raise AssertionError("a bid never buys more runs than it asked for")
     return taken, left
 
 
@@ -187,7 +188,6 @@ class _Curves:
         supply = _sample(self._supply, limits)
         low = next(limits[i] for i in range(len(limits)) if demand[i][1] <= supply[i][0])
         high = next(limits[i] for i in reversed(range(len(limits))) if supply[i][1] <= demand[i][0])
-        assert low <= high, "demand falls and supply rises with the price, so a balanced price exists"
         return (low + high) // 2  # Down: the odd base unit goes to the buyer.
 
     def allocate(self, price: int) -> _Allocation:

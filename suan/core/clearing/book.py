@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from suan.core.identity import JSON_INTEGER_MAX, canonical_json, keccak, to_hex
-from suan.core.merkle import StandardTree
+from suan.core.identity import JSON_INTEGER_MAX, canonical_json, keccak, ord_id, parse_id
 from suan.core.problems import FieldError
+from suan.core.records import order_set_root
 
 Json = dict[str, Any]
 
@@ -28,7 +28,6 @@ PRICE_MAX: Final = 2**96 - 1
 UINT64_MAX: Final = 2**64 - 1
 UINT40_MAX: Final = 2**40 - 1
 RUN_MAX: Final = 2**32 - 1
-LEAF_TYPES: Final = ("bytes32", "bytes32")
 
 
 class BadBook(FieldError):
@@ -61,7 +60,7 @@ class OfferEntry:
 
     def to_json(self) -> Json:
         return {
-            "order": to_hex(self.order),
+            "order": ord_id(self.order),
             "side": "sell",
             "maker": self.maker,
             "limit_price": str(self.limit_price),
@@ -108,7 +107,7 @@ class BidEntry:
 
     def to_json(self) -> Json:
         return {
-            "order": to_hex(self.order),
+            "order": ord_id(self.order),
             "side": "buy",
             "maker": self.maker,
             "limit_price": str(self.limit_price),
@@ -161,13 +160,10 @@ class ClearingBook:
 
     @cached_property
     def order_set_root(self) -> bytes:
-        """Root of (order hash, keccak256(canonical JSON of the entry)) in StandardMerkleTree format; zero for
-        an empty book.
-        """
-        if not self.entries:
-            return bytes(32)
-        values = [(entry.order, keccak(canonical_json(entry.to_json()))) for entry in self.ordered_entries]
-        return StandardTree(LEAF_TYPES, values).root
+        """Root of (order hash, keccak256(canonical JSON of the entry)), leaves sorted; zero for an empty book."""
+        return order_set_root(
+            [(entry.order, keccak(canonical_json(entry.to_json()))) for entry in self.ordered_entries]
+        )
 
 
 def entry_from_json(value: object) -> OfferEntry | BidEntry:
@@ -181,7 +177,7 @@ def entry_from_json(value: object) -> OfferEntry | BidEntry:
     if set(value) != expected:
         raise BadBook("orders", f"fields differ from the protocol: {sorted(set(value) ^ expected)}")
     common: Json = {
-        "order": read_hash(value, "order"),
+        "order": read_order(value, "order"),
         "maker": _read_maker(value),
         "limit_price": read_int(value, "limit_price"),
         "sequence": read_int(value, "sequence"),
@@ -207,12 +203,13 @@ def read_int(value: Json, field: str) -> int:
     return int(raw)
 
 
-def read_hash(value: Json, field: str) -> bytes:
-    """32 bytes from `0x` and 64 lower-case hex digits."""
+def read_order(value: Json, field: str) -> bytes:
+    """The 32-byte hash of an order id, `ord_0x` and 64 lower-case hex digits."""
     raw = value.get(field)
-    if not isinstance(raw, str) or len(raw) != 66 or not raw.startswith("0x") or set(raw[2:]) - _HEX:
-        raise BadBook(field, "expected 0x and 64 lower-case hex digits")
-    return bytes.fromhex(raw[2:])
+    order = parse_id(raw, prefix="ord") if isinstance(raw, str) else b""
+    if raw != (ord_id(order) if order else None):
+        raise BadBook(field, "expected an order id: ord_0x and 64 lower-case hex digits")
+    return order
 
 
 def _read_maker(value: Json) -> str:

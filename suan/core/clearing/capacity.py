@@ -67,7 +67,8 @@ class OfferLoad:
             self._units.insert(place, units)
         self.units_left -= units
         self.assigned += units
-        assert self.units_left >= 0, "an offer never sells more than it has"
+        if self.units_left < 0:
+            raise AssertionError("an offer never sells more than it has")
 
     def slack(self, deliver_by: int) -> int:
         """Units that may be added at `deliver_by` without missing it or a later one; may be negative.

@@ -23,24 +23,15 @@ from suan.core.clearing.book import (
     Json,
     OfferEntry,
     entry_from_json,
-    read_hash,
     read_int,
+    read_order,
 )
-from suan.core.identity import JSON_INTEGER_MAX, canonical_json, keccak, product_id, to_hex
+from suan.core.identity import JSON_INTEGER_MAX, canonical_json, ord_id, product_id, trd_id
+from suan.core.records import Clearing, trade_id
 
 VERSION: Final = 1
 CLEARING_BYTES_MAX: Final = 64 * 2**20
 REASONS: Final = frozenset({"expired", "halted", "unfunded", "not_cleared_yet"})
-
-
-def clearing_id(product: bytes, number: int, order_set_root: bytes, price: int) -> bytes:
-    """keccak256(abi.encode(bytes32 product, uint64 number, bytes32 orderSetRoot, uint96 price))."""
-    return keccak(product + number.to_bytes(32, "big") + order_set_root + price.to_bytes(32, "big"))
-
-
-def trade_id(offer: bytes, bid: bytes, first_run: int, clearing: bytes) -> bytes:
-    """keccak256(abi.encode(bytes32 offer, bytes32 bid, uint32 firstRun, bytes32 clearingId))."""
-    return keccak(offer + bid + first_run.to_bytes(32, "big") + clearing)
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,8 @@ class ClearingDocument:
 
     @cached_property
     def clearing_id(self) -> bytes:
-        return clearing_id(product_id(self.symbol), self.number, self.order_set_root, self.result.price or 0)
+        price = self.result.price or 0
+        return Clearing(product_id(self.symbol), self.number, self.order_set_root, price).id()
 
     def trade_id(self, trade: ProposedTrade) -> bytes:
         return trade_id(trade.offer, trade.bid, trade.first_run, self.clearing_id)
@@ -81,16 +73,16 @@ class ClearingDocument:
             "price": None if price is None else str(price),
             "trades": [
                 {
-                    "trade": to_hex(self.trade_id(trade)),
-                    "offer": to_hex(trade.offer),
-                    "bid": to_hex(trade.bid),
+                    "trade": trd_id(self.trade_id(trade)),
+                    "offer": ord_id(trade.offer),
+                    "bid": ord_id(trade.bid),
                     "first_run": trade.first_run,
                     "runs": trade.runs,
                 }
                 for trade in self.result.trades
             ],
             "excluded": [
-                {"order": to_hex(exclusion.order), "reason": exclusion.reason}
+                {"order": ord_id(exclusion.order), "reason": exclusion.reason}
                 for exclusion in self.result.excluded
             ],
         }
@@ -151,7 +143,7 @@ def replay(document: ClearingDocument) -> list[str]:
     for order in sorted(due.keys() | (excluded.keys() & inside)):
         if due.get(order) != excluded.get(order):
             differences.append(
-                f"order {to_hex(order)} is excluded as {excluded.get(order)}, the rule says {due.get(order)}"
+                f"order {ord_id(order)} is excluded as {excluded.get(order)}, the rule says {due.get(order)}"
             )
     return differences
 
@@ -179,7 +171,7 @@ def _from_json(value: Json) -> ClearingDocument:
 def _read_trade(value: object, book: ClearingBook) -> ProposedTrade:
     if not isinstance(value, dict) or set(value) != {"trade", "offer", "bid", "first_run", "runs"}:
         raise BadBook("trades", "each trade is {trade, offer, bid, first_run, runs}")
-    offer, bid = book.find(read_hash(value, "offer")), book.find(read_hash(value, "bid"))
+    offer, bid = book.find(read_order(value, "offer")), book.find(read_order(value, "bid"))
     if not isinstance(offer, OfferEntry) or not isinstance(bid, BidEntry):
         raise BadBook("trades", f"trade {value['trade']!r} names an order that is not in the book")
     first, runs = read_int(value, "first_run"), read_int(value, "runs")
@@ -190,7 +182,7 @@ def _read_trade(value: object, book: ClearingBook) -> ProposedTrade:
 def _read_exclusion(value: object) -> Exclusion:
     if not isinstance(value, dict) or set(value) != {"order", "reason"} or value["reason"] not in REASONS:
         raise BadBook("excluded", f"each is {{order, reason}} with a reason of {sorted(REASONS)}")
-    return Exclusion(read_hash(value, "order"), value["reason"])
+    return Exclusion(read_order(value, "order"), value["reason"])
 
 
 def _list(value: Json, field: str) -> list[object]:
@@ -206,8 +198,8 @@ def _place(trade: ProposedTrade) -> tuple[bytes, int, bytes, int]:
 
 def _describe(trade: ProposedTrade) -> str:
     return (
-        f"trade of runs {trade.first_run} to {trade.first_run + trade.runs - 1} of bid {to_hex(trade.bid)} "
-        f"at offer {to_hex(trade.offer)}"
+        f"trade of runs {trade.first_run} to {trade.first_run + trade.runs - 1} of bid {ord_id(trade.bid)} "
+        f"at offer {ord_id(trade.offer)}"
     )
 
 
