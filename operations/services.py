@@ -23,6 +23,7 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from operations import layout
 from operations.launch import tie_to_parent
@@ -148,7 +149,7 @@ def initialise_cluster(var: Path, data: Path, binaries: Path, user: pwd.struct_p
     layout.write(password, layout.secret(var, "postgres"))
     if user:
         os.chown(password, user.pw_uid, user.pw_gid)
-    rights = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+    rights: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
     done = subprocess.run(  # noqa: S603
         [
             binaries / "initdb",
@@ -227,7 +228,7 @@ def run_postgres(var: Path, *, durable: bool) -> None:
 def postgres_is_ready(url: str) -> bool:
     """True when the server answers and has the market's database, which is made on the first start."""
     import psycopg
-    from psycopg import sql
+    from psycopg import conninfo, sql
 
     try:
         with psycopg.connect(url, connect_timeout=2):
@@ -235,9 +236,9 @@ def postgres_is_ready(url: str) -> bool:
     except psycopg.OperationalError as error:
         if "does not exist" not in str(error):
             return False
-    parameters = psycopg.conninfo.conninfo_to_dict(url)
-    name = str(parameters.pop("dbname"))
-    with psycopg.connect(**parameters, dbname="postgres", connect_timeout=2, autocommit=True) as connection:
+    name = str(conninfo.conninfo_to_dict(url)["dbname"])
+    existing = conninfo.make_conninfo(url, dbname="postgres")
+    with psycopg.connect(existing, connect_timeout=2, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     return True
 
