@@ -1,30 +1,20 @@
-"""Where the ledger's settings come from: one function per setting, defaults that suit one machine."""
+"""Where the ledger finds its folders: one function per place, read from the settings at each call."""
 
 from pathlib import Path
 
 from django.conf import settings
 
 
-def var_dir() -> Path:
-    """The folder of everything that is made at run time (setting VAR_DIR, default `var/` of the project)."""
-    return Path(getattr(settings, "VAR_DIR", None) or Path(settings.BASE_DIR) / "var")
-
-
 def secrets_dir() -> Path:
-    """Private keys, mode 700 (setting SECRETS_DIR, default `var/secrets`)."""
-    return Path(getattr(settings, "SECRETS_DIR", None) or var_dir() / "secrets")
+    """Private keys, mode 700: `secrets` under SUAN_VAR."""
+    return Path(settings.SUAN_VAR) / "secrets"
 
 
 def evidence_dir() -> Path:
-    """Published evidence (setting EVIDENCE_DIR, default `var/evidence`)."""
-    return Path(getattr(settings, "EVIDENCE_DIR", None) or var_dir() / "evidence")
+    """Published evidence: `evidence` under SUAN_VAR."""
+    return Path(settings.SUAN_VAR) / "evidence"
 
 
 def deployment_path() -> Path:
-    """The deployment file (setting DEPLOYMENT_FILE, default `var/deployment.json`)."""
-    return Path(getattr(settings, "DEPLOYMENT_FILE", None) or var_dir() / "deployment.json")
-
-
-def rpc_url() -> str:
-    """JSON-RPC address of the node (setting CHAIN_RPC_URL)."""
-    return str(settings.CHAIN_RPC_URL)
+    """The deployment file: `deployment.json` under SUAN_VAR."""
+    return Path(settings.SUAN_VAR) / "deployment.json"

@@ -218,8 +218,12 @@ def transfer(
 
 def lock(*, addresses: Iterable[str]) -> None:
     """Lock every account of these addresses in sorted order; once per transaction, before several verbs."""
-    kinds = (AVAILABLE, LOCKED, EXITING)
-    _lock_refs([Ref(address.lower(), kind) for address in set(addresses) for kind in kinds])
+    wanted: list[Ref] = []
+    for address in {address.lower() for address in addresses}:
+        kinds = (CUSTODY,) if address == CUSTODY_ADDRESS else (AVAILABLE, LOCKED, EXITING)
+        wanted += [Ref(address, kind) for kind in kinds]
+    if wanted:
+        _lock_refs(wanted)
 
 
 def pending_hold(*, key: str) -> Transfer | None:

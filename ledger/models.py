@@ -285,6 +285,20 @@ class Difference(models.Model):
         return f"{self.table} {self.row} {self.column}"
 
 
+class Reconciliation(models.Model):
+    """One comparison of the books with the chain: how much was looked at, and what was found."""
+
+    finished_at = models.DateTimeField()
+    head_number = models.BigIntegerField()
+    final_number = models.BigIntegerField()
+    deep = models.BooleanField(help_text="every block header and every file was read")
+    checked = models.JSONField(help_text="rows looked at, by check")
+    differences = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.finished_at} {self.differences}"
+
+
 class EvidenceFile(models.Model):
     """Index of the evidence folder; the files are the evidence, this row only finds them."""
 

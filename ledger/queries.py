@@ -124,7 +124,8 @@ def events(
 
     Keep `event.position` of the last one handled as the next `after_id`. An event of a block that left the chain and
     came back is given again, so a reader must be idempotent. With `confirmations` of the deployment (or more) only
-    events at or below the final number are given. The rows come with their block; `args` have snake_case names (suan.core.abi.decode_event).
+    events at or below the final number are given. The rows come with their block; `args` have snake_case names
+    (suan.core.abi.decode_event).
     """
     ceiling = _ceiling(confirmations)
     rows = ChainEvent.objects.filter(

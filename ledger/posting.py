@@ -1,0 +1,205 @@
+"""From final events to the books, and back when an operator rewinds a chain that was final.
+
+Each event is posted once, in chain order, in one database transaction, under keys made of its block hash and log
+index: `event:<block hash>:<log index>:<part>`, with `~<n>` after the n-th rewind. After the last final event was
+posted, available, locked and exiting of every address equal accountOf and exitOf at the final block.
+
+Invariant: the parts of a closed trade sum to its lock; else BooksDisagree stops the posting.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from ledger import journal, queries
+from ledger.journal import AVAILABLE, CUSTODY_REF, EXITING, LOCKED, Ref
+from ledger.models import ChainEvent, Cursor, Transfer
+from suan.core.units import payment
+
+MONEY_EVENTS = ("Deposited", "WithdrawalRequested", "Withdrawn", "TradeLocked", "TradeClosed")
+EVENTS_PER_CALL_MAX = 500
+REFUNDED, SETTLED, SLASHED = 0, 1, 2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One movement that an event means. `part` names it within the event; `hold` is posted if it is pending."""
+
+    part: str
+    debit: Ref
+    credit: Ref
+    amount: int
+    hold: str = ""
+
+
+@dataclass(frozen=True)
+class Payees:
+    """Who gets fees and slashed bonds."""
+
+    treasury: str
+    pool: str
+    rerun_account: str
+
+
+class BooksDisagree(Exception):
+    """An event contradicts another one (a close without its lock, parts that are not the whole): posting stops."""
+
+
+def post_final_events(*, now: datetime) -> int:
+    """Post every final event that is not posted yet, in chain order; returns how many. Nothing while halted."""
+    if queries.is_halted():
+        return 0
+    final = queries.final_number()
+    waiting = ChainEvent.objects.filter(
+        posted_at=None, name__in=MONEY_EVENTS, block__canonical=True, block__number__lte=final
+    )
+    count = 0
+    for event_id in list(waiting.order_by("position").values_list("id", flat=True)[:EVENTS_PER_CALL_MAX]):
+        if queries.is_halted():
+            return count
+        count += _post_event(event_id, now)
+    if count < EVENTS_PER_CALL_MAX:
+        Cursor.objects.update_or_create(name="posted", defaults={"number": final, "updated_at": now})
+    return count
+
+
+def reverse_orphaned_events(*, now: datetime) -> int:
+    """Undo by compensating transfers what was posted for events that are not canonical any more, newest first.
+
+    Runs in the caller's transaction (rewind). A hold that was posted is not pending again: its money is free.
+    """
+    orphaned = ChainEvent.objects.filter(posted_at__isnull=False, block__canonical=False)
+    events = list(orphaned.order_by("-position").select_related("block"))
+    all_rows = Transfer.objects.filter(event__in=events).select_related("debit", "credit", "event")
+    rows = list(all_rows.exclude(key__startswith="reverse:").order_by("-id"))
+    undone = set(all_rows.filter(key__startswith="reverse:").values_list("key", flat=True))
+    journal.lock(addresses={account.address for row in rows for account in (row.debit, row.credit)})
+    for row in rows:
+        if f"reverse:{row.key}" in undone:
+            continue  # Of an earlier posting of the same event, which was reversed before.
+        journal.transfer(
+            debit=Ref(row.credit.address, row.credit.kind),
+            credit=Ref(row.debit.address, row.debit.kind),
+            amount=row.amount,
+            key=f"reverse:{row.key}",
+            batch=row.batch,
+            memo="the event left the chain",
+            event=row.event,
+        )
+    for event in events:
+        event.posted_at = None
+        event.save(update_fields=["posted_at"])
+    log.warning("reversed the postings of %d events that left the chain at %s", len(events), now.isoformat())
+    return len(events)
+
+
+def moves_of(name: str, args: dict[str, Any], lock: dict[str, Any] | None, *, payees: Payees) -> list[Move]:
+    """The movements that an event means. Pure. `lock`: arguments of the trade's TradeLocked, for TradeClosed."""
+    if name == "Deposited":
+        return [Move("deposit", CUSTODY_REF, Ref(args["account"], AVAILABLE), int(args["amount"]))]
+    if name == "WithdrawalRequested":
+        account = args["account"]
+        return [Move("exit", Ref(account, AVAILABLE), Ref(account, EXITING), int(args["amount"]))]
+    if name == "Withdrawn":
+        return [Move("withdrawn", Ref(args["account"], EXITING), CUSTODY_REF, int(args["amount"]))]
+    if name == "TradeLocked":
+        trade, buyer, provider = args["trade"], args["buyer"], args["provider"]
+        moves = [
+            Move("payment", Ref(buyer, AVAILABLE), Ref(buyer, LOCKED), int(args["payment"]),
+                 f"trade:trd_{trade}:payment"),
+            Move("bond", Ref(provider, AVAILABLE), Ref(provider, LOCKED), int(args["bond"]),
+                 f"trade:trd_{trade}:bond"),
+        ]  # fmt: skip
+        return [move for move in moves if move.amount]
+    if name != "TradeClosed" or lock is None:
+        raise BooksDisagree(f"{name} moves no money that we know of")
+    return split_close(args, lock, payees)
+
+
+def split_close(args: dict[str, Any], lock: dict[str, Any], payees: Payees) -> list[Move]:
+    """Where the locked payment and the locked bond of a trade go (docs/protocol.md section 4)."""
+    buyer, provider = Ref(lock["buyer"], LOCKED), Ref(lock["provider"], LOCKED)
+    locked, bond = int(lock["payment"]), int(lock["bond"])
+    kind, paid, fee, slashed = (int(args[key]) for key in ("kind", "paid", "fee", "slashed"))
+    rerun = min(slashed, payment(int(lock["price"]), int(args["units"]))) if kind == SLASHED else 0
+    moves = [
+        Move("paid", buyer, Ref(lock["provider"], AVAILABLE), paid - fee),
+        Move("fee", buyer, Ref(payees.treasury, AVAILABLE), fee),
+        Move("returned", buyer, Ref(lock["buyer"], AVAILABLE), locked - paid),
+        Move("rerun", provider, Ref(payees.rerun_account, AVAILABLE), rerun),
+        Move("pool", provider, Ref(payees.pool, AVAILABLE), slashed - rerun),
+        Move("bond", provider, Ref(lock["provider"], AVAILABLE), bond - slashed),
+    ]
+    if any(move.amount < 0 for move in moves) or sum(move.amount for move in moves) != locked + bond:
+        raise BooksDisagree(f"the parts of trade {args['trade']} do not sum to its lock: {moves}")
+    return [move for move in moves if move.amount]
+
+
+def payees() -> Payees:
+    """The payees of the deployment."""
+    known = queries.deployment()
+    return Payees(treasury=known.treasury, pool=known.pool, rerun_account=known.rerun_account)
+
+
+def _post_event(event_id: int, now: datetime) -> int:
+    with transaction.atomic():
+        event = ChainEvent.objects.select_for_update(of=("self",)).select_related("block").get(pk=event_id)
+        if event.posted_at is not None or not event.block.canonical:
+            return 0
+        moves = moves_of(event.name, event.args, _lock_of(event), payees=payees())
+        journal.lock(addresses={ref.address for move in moves for ref in (move.debit, move.credit)})
+        for move in moves:
+            _write(event, move)
+        event.posted_at = now
+        event.postings += 1
+        event.save(update_fields=["posted_at", "postings"])
+    return 1
+
+
+def _lock_of(event: ChainEvent) -> dict[str, Any] | None:
+    if event.name != "TradeClosed":
+        return None
+    locked = ChainEvent.objects.filter(
+        name="TradeLocked", subject=event.subject, block__canonical=True, position__lt=event.position
+    )
+    found = locked.order_by("-position").first()
+    if found is None:
+        raise BooksDisagree(f"trade {event.subject} closed in {event.tx_hash} without a lock")
+    return found.args
+
+
+def _write(event: ChainEvent, move: Move) -> None:
+    key = f"event:{event.block.hash}:{event.log_index}:{move.part}{_generation(event.postings)}"
+    batch = f"event:{event.block.hash}:{event.log_index}"
+    if move.hold:
+        held = journal.pending_hold(key=move.hold)
+        if held is not None and held.debit.address == move.debit.address:
+            if held.amount >= move.amount:
+                journal.post(
+                    key=move.hold,
+                    amount=move.amount,
+                    event=event,
+                    transfer_key=key,
+                    batch=batch,
+                    memo=event.name,
+                )
+                return
+            journal.void(key=move.hold, memo="the lock is larger than the hold")
+    journal.transfer(
+        debit=move.debit,
+        credit=move.credit,
+        amount=move.amount,
+        key=key,
+        batch=batch,
+        memo=event.name,
+        event=event,
+    )
+
+
+def _generation(postings: int) -> str:
+    return f"~{postings}" if postings else ""
