@@ -147,15 +147,13 @@ def outcome_of(record: Record, runs: Sequence[VerifiedRun]) -> Outcome:
     if sorted(run.run for run in runs) != list(expected):
         raise ValueError(f"every run from {expected.start} to {expected.stop - 1} is needed exactly once")
     ceiling = WorkUnits(record.ceiling)
-    if any(run.verdict is ReceiptVerdict.REJECTED for run in runs):
-        recomputed = sum(
-            min(run.counted, ceiling) for run in runs if run.verdict is not ReceiptVerdict.MISSING
-        )
+    if any(run.verdict == ReceiptVerdict.REJECTED for run in runs):
+        recomputed = sum(min(run.counted, ceiling) for run in runs if run.verdict != ReceiptVerdict.MISSING)
         return Outcome(OutcomeKind.SLASHED, 0, recomputed)
     billed = [
         billed_units(run.counted, ceiling)
         for run in runs
-        if run.verdict is ReceiptVerdict.ACCEPTED and run.exit_reason.delivers
+        if run.verdict == ReceiptVerdict.ACCEPTED and run.exit_reason.delivers
     ]
     if not billed:
         return Outcome(OutcomeKind.REFUNDED, 0, 0)

@@ -1,4 +1,4 @@
-"""Write the golden files of this folder from `suan.core`: `python -m tests.vectors.generate`.
+"""Write the golden files of this folder and the rendered pages of docs: `python -m tests.vectors.generate`.
 
 The values come from a hash chain, so every run writes the same bytes; extremes come first. The layout is flat
 (see README.md), so that Solidity and browser tests read it without a parser of their own.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from coincurve import PrivateKey
 
-from suan.core import units
+from suan.core import lifecycle, money_outcomes, units
 from suan.core.identity import address_of, keccak, market_domain, registry_domain, to_hex
 from suan.core.merkle import StandardTree
 from suan.core.orders import (
@@ -44,6 +44,7 @@ from suan.core.typed import Struct, layout
 from suan.core.units import BaseUnits, Price, WorkUnits
 
 FOLDER = Path(__file__).parent
+DOCS = FOLDER.parent.parent / "docs"
 CHAIN_ID = 31337
 MARKET = "0x5ca1ab1e00000000000000000000000000005a11"
 REGISTRY = "0x5ca1ab1e00000000000000000000000000005a12"
@@ -62,6 +63,14 @@ TREE_TYPES = ["uint256", "bytes32", "address"]
 TREE_SIZES = (1, 2, 3, 5, 8, 13, 100)
 
 Vector = dict[str, object]
+
+
+def pages() -> dict[str, bytes]:
+    """Name -> bytes of the pages in docs/ that are rendered from tables in `suan.core`."""
+    return {
+        "lifecycle.md": lifecycle.render_markdown().encode(),
+        "money-outcomes.md": money_outcomes.render_markdown().encode(),
+    }
 
 
 def files() -> dict[str, bytes]:
@@ -292,3 +301,5 @@ def _snake(name: str) -> str:
 if __name__ == "__main__":
     for file_name, content in files().items():
         (FOLDER / file_name).write_bytes(content)
+    for page_name, content in pages().items():
+        (DOCS / page_name).write_bytes(content)
