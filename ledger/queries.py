@@ -176,13 +176,15 @@ def finality(subject: str | Block | None) -> str:
     A hash is known when it is of a block, of an event's transaction or of an outgoing transaction; otherwise pending.
     """
     block = subject if isinstance(subject, Block) else _block_of(subject) if subject else None
-    if block is None:
+    return finality_at(block, head())
+
+
+def finality_at(block: Block | None, newest: Head | None) -> str:
+    """As finality, against a head that was read before (for lists)."""
+    if block is None or newest is None:
         return "pending"
     if not block.canonical:
         return "orphaned"
-    newest = head()
-    if newest is None:
-        return "pending"
     if block.number <= newest.final_number:
         return "final"
     return "safe" if newest.number - block.number >= 1 else "included"
