@@ -13,6 +13,7 @@ from suan.runtime.run import run_job
 from suan.runtime.verify import Assignment, Finding, Judgement, Statement, recompute
 
 SHARE_STEPS = 1_000_000
+WANTED = {ReceiptVerdict.ACCEPTED: Judgement.ACCEPTED, ReceiptVerdict.REJECTED: Judgement.REJECTED}
 
 
 def chosen(digest: bytes, share_ppm: int) -> bool:
@@ -38,8 +39,8 @@ def rerun(
             continue
         progress(subject)
         report.runs_recomputed += 1
-        wanted = Judgement.ACCEPTED if item.verdict is ReceiptVerdict.ACCEPTED else Judgement.REJECTED
-        if finding.judgement is not wanted:
+        wanted = WANTED.get(item.verdict)
+        if wanted is not None and finding.judgement is not wanted:
             report.differ(subject, "recomputation", wanted.value, f"{finding.judgement.value}: {finding.reason}")
 
 

@@ -49,7 +49,7 @@ def audit(
     progress(f"clearing {len(books.clearings)} auctions again")
     views = check_all(books, source, shelf, report)
     progress(f"checking the receipts of {len(books.seals)} settlements")
-    receipts = ReceiptAudit(books, source, shelf, report, chain.timestamp)
+    receipts = ReceiptAudit(books, source, shelf, report)
     receipts.check_all()
     for path in acknowledgements:
         check_acknowledgement(_acknowledgement(path), views, shelf, report)
