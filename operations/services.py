@@ -395,12 +395,15 @@ def is_ready(name: str, var: Path) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m operations.services", description=__doc__)
-    parser.add_argument("verb", choices=["run"])
-    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("verb", choices=["run", "path"], help="become a server, or print where a program is")
+    parser.add_argument("name", choices=[*NAMES, "forge"])
     parser.add_argument("--throwaway", action="store_true", help="do not write through to the disk (tests)")
     arguments = parser.parse_args()
     try:
-        RUN[arguments.name](layout.default_var(), durable=not arguments.throwaway)
+        if arguments.verb == "path":
+            print(foundry_binary(arguments.name))
+        else:
+            RUN[arguments.name](layout.default_var(), durable=not arguments.throwaway)
     except layout.Refused as refusal:
         sys.exit(f"{arguments.name}: {refusal}")
 
