@@ -36,6 +36,7 @@ INITDB_SECONDS_MAX = 120
 CHAIN_ID = 31_337
 BASE_FEE_WEI = 1_000_000
 BLOCK_GAS_MAX = 60_000_000
+STATE_REST_SECONDS = 0.2  # A state file untouched for so long is whole.
 
 
 def embedded(environment: dict[str, str] | None = None) -> list[str]:
@@ -338,10 +339,14 @@ def run_anvil(var: Path, *, durable: bool) -> None:
 
 
 def keep_chain(state: Path) -> None:
-    """Copy a complete state file aside: Anvil writes in place, so a kill in mid-write leaves half a file."""
+    """Copy a state file aside when it is at rest: Anvil writes in place, so a kill in mid-write leaves half a file."""
     with suppress(FileNotFoundError):
+        before = state.stat()
         text = state.read_bytes()
-        if is_complete(text):
+        at_rest = (
+            time.time() - before.st_mtime > STATE_REST_SECONDS and state.stat().st_mtime == before.st_mtime
+        )
+        if at_rest and text.rstrip().endswith(b"}"):
             draft = state.with_name("state.draft")
             draft.write_bytes(text)
             os.replace(draft, state.with_name("state.previous.json"))

@@ -23,6 +23,16 @@ class RpcError(Exception):
         self.message = message
 
 
+def rpc(url: str, method: str, *parameters: Any, client: httpx.Client | None = None) -> Any:
+    """One JSON-RPC call; raises RpcError."""
+    post = client.post if client else httpx.post
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
+    answer = post(url, json=body, timeout=30).json()
+    if "error" in answer:
+        raise RpcError(answer["error"]["code"], answer["error"]["message"])
+    return answer["result"]
+
+
 class AnvilNode:
     """One node process. `keep_state` makes it survive `kill` and `start`, old states for reorgs included."""
 
@@ -70,12 +80,7 @@ class AnvilNode:
         self.process = None
 
     def rpc(self, method: str, *parameters: Any) -> Any:
-        answer = self._http.post(
-            self.url, json={"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
-        ).json()
-        if "error" in answer:
-            raise RpcError(answer["error"]["code"], answer["error"]["message"])
-        return answer["result"]
+        return rpc(self.url, method, *parameters, client=self._http)
 
     def mine(self, blocks: int = 1) -> int:
         """Mine blocks and return the new head's number."""
