@@ -1,6 +1,6 @@
 """Private keys: made, kept and used here and nowhere else on the server.
 
-Named keys (`operator`, `relayer`, `verifier`, `acknowledger`, `admin`, `deployer`) are files of mode 600 in the
+Named keys (NAMES) are files of mode 600 in the
 secrets folder; the key that encrypts platform-held keys is one more. Nothing here returns a private key, but to
 ledger/custodial.py in encrypted form.
 
@@ -19,9 +19,12 @@ from coincurve import PrivateKey
 from cryptography.fernet import Fernet
 from eth_account import Account as EthAccount
 
-from suan.core.identity import keccak
+from suan.core.identity import checksum, keccak
 
-NAMES = ("admin", "acknowledger", "deployer", "operator", "relayer", "verifier")
+NAMES = (
+    "admin", "acknowledger", "deployer", "operator", "relayer", "verifier",
+    "treasury", "pool", "rerun",
+)  # fmt: skip
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -49,8 +52,10 @@ class Signer:
         return _sign(self._key(name), digest)
 
     def sign_transaction(self, name: str, fields: dict[str, Any]) -> SignedTransaction:
-        """Sign an EIP-1559 transaction (chainId, nonce, to, value, data, gas, maxFeePerGas, maxPriorityFeePerGas)."""
-        signed = EthAccount.sign_transaction({"type": 2, **fields}, self._key(name))
+        """Sign an EIP-1559 transaction: chainId, nonce, value, data, gas, maxFeePerGas, maxPriorityFeePerGas, and
+        `to` unless it creates a contract."""
+        target = {"to": checksum(fields["to"])} if fields.get("to") else {}
+        signed = EthAccount.sign_transaction({"type": 2, **fields, **target}, self._key(name))
         return SignedTransaction(raw=bytes(signed.raw_transaction), tx_hash="0x" + bytes(signed.hash).hex())
 
     def new_encrypted_key(self) -> tuple[str, bytes]:

@@ -1,0 +1,83 @@
+"""manage.py deploy_contracts: put the contracts on the chain once and write the deployment file."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from ledger import conf, node
+from ledger.chain.deploy import PROFILES, DeployError, Parameters, deploy
+from ledger.chain.gateway import NodeError
+from ledger.chain.signer import Signer
+
+GAS_MONEY_WEI = 10_000 * 10**18
+GAS_MONEY_WEI_MIN = 100 * 10**18
+PAYERS = ("deployer", "operator", "relayer")
+
+
+class Command(BaseCommand):
+    help = "Deploy Market, Registry and test token unless the deployment file names them; make the platform's keys."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--token", help="address of an ERC-20 with permit; default: deploy the test token"
+        )
+
+    def handle(self, *args: Any, token: str | None, **options: Any) -> None:
+        keys = Signer(conf.secrets_dir())
+        try:
+            if settings.LOCAL_CHAIN:
+                self._give_gas(keys)
+            made = deploy(
+                settings.CHAIN_RPC_URL,
+                deployment_file=conf.deployment_path(),
+                var=Path(settings.SUAN_VAR),
+                deployer=keys.address("deployer"),
+                sign_transaction=lambda fields: keys.sign_transaction("deployer", fields).raw,
+                sign_as_operator=lambda digest: keys.sign_digest("operator", digest),
+                parameters=self._parameters(keys, token),
+                mine=settings.LOCAL_CHAIN,
+            )
+        except (DeployError, NodeError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"market {made['market']} registry {made['registry']} token {made['token']} on chain {made['chain_id']} "
+            f"from block {made['block']}, profile {made['profile']}, final after {made['confirmations']} blocks"
+        )
+
+    def _parameters(self, keys: Signer, token: str | None) -> Parameters:
+        profile = settings.DEPLOYMENT_PROFILE
+        windows = PROFILES[profile] | {
+            "verification_grace": settings.VERIFICATION_GRACE_SECONDS,
+            "withdrawal_delay": settings.WITHDRAWAL_DELAY_SECONDS,
+            "confirmations": settings.CONFIRMATIONS,
+        }
+        return Parameters(
+            profile=profile,
+            admin=keys.address("admin"),
+            operator=keys.address("operator"),
+            relayer=keys.address("relayer"),
+            acknowledger=keys.address("acknowledger"),
+            treasury=keys.address("treasury"),
+            pool=keys.address("pool"),
+            rerun_account=keys.address("rerun"),
+            members=(keys.address("verifier"),),
+            threshold=1,
+            fee_bps=settings.FEE_BPS,
+            bond_bps=settings.BOND_BPS,
+            bond_floor_price=settings.BOND_FLOOR_PRICE,
+            token=token,
+            **windows,
+        )
+
+    def _give_gas(self, keys: Signer) -> None:
+        """Gas money out of nothing, on a chain of our own; a block makes it part of the chain's history."""
+        chain = node.local_chain()
+        poor = [name for name in PAYERS if chain.balance(keys.address(name)) < GAS_MONEY_WEI_MIN]
+        for name in poor:
+            chain.set_balance(keys.address(name), GAS_MONEY_WEI)
+        if poor:
+            chain.mine()
+            self.stdout.write(f"gave gas money to {', '.join(poor)}")

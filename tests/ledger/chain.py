@@ -1,0 +1,72 @@
+"""A market on a fresh node for the ledger's tests: people with tokens, and our own processes driven by hand."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from ledger import node, queries
+from ledger.chain.signer import Signer
+from ledger.incoming import Progress
+from ledger.posting import post_final_events
+from suan.core.abi import decode_result, encode_call
+from tests.nodes import AnvilNode
+
+TOKEN = 10**18
+GAS = 10**20
+
+
+class World:
+    """Everything that a test of the ledger touches; time is real, blocks come only when asked for."""
+
+    def __init__(self, anvil: AnvilNode, keys: Signer) -> None:
+        self.anvil = anvil
+        self.keys = keys
+        self.known = queries.deployment()
+        self.indexer = node.indexer()
+
+    def call(self, to: str, name: str, *arguments: Any) -> dict[str, Any]:
+        data = "0x" + encode_call(name, *arguments).hex()
+        return decode_result(name, self.anvil.rpc("eth_call", {"to": to, "data": data}, "latest"))
+
+    def person(self, name: str) -> str:
+        """An account with gas and a key of its own."""
+        address = self.keys.address(name)
+        self.anvil.rpc("anvil_setBalance", address, hex(GAS))
+        return address
+
+    def send(self, name: str, to: str, call: str, *arguments: Any) -> str:
+        """Sign and broadcast a call of a person; returns the hash. It waits in the pool for the next block."""
+        fields = {
+            "chainId": self.known.chain_id,
+            "nonce": int(self.anvil.rpc("eth_getTransactionCount", self.keys.address(name), "pending"), 16),
+            "to": to,
+            "value": 0,
+            "data": encode_call(call, *arguments),
+            "gas": 1_000_000,
+            "maxFeePerGas": 10**11,
+            "maxPriorityFeePerGas": 10**9,
+        }
+        return self.anvil.rpc(
+            "eth_sendRawTransaction", "0x" + self.keys.sign_transaction(name, fields).raw.hex()
+        )
+
+    def deposit(self, name: str, amount: int) -> str:
+        """Tokens from the faucet into the market, three transactions for the next block."""
+        address = self.keys.address(name)
+        self.send(name, self.known.token, "faucet", address, amount)
+        self.send(name, self.known.token, "approve", self.known.market, amount)
+        return self.send(name, self.known.market, "deposit", address, amount)
+
+    def follow(self) -> Progress:
+        """Index to the head and post what is final."""
+        progress = self.indexer.step(now=timezone.now())
+        for _ in range(40):
+            if self.indexer.step(now=timezone.now()).blocks == 0:
+                break
+        post_final_events(now=timezone.now())
+        return progress
+
+    def finalise(self) -> None:
+        """Enough blocks for everything so far to be final, indexed and posted."""
+        self.anvil.mine(self.known.confirmations + 1)
+        self.follow()
