@@ -170,6 +170,14 @@ def exiting_addresses() -> list[str]:
     return list(rows.order_by("address").values_list("address", flat=True))
 
 
+def overcommitted_addresses() -> list[str]:
+    """Addresses whose holds exceed what they have: money that left by the chain while orders counted on it."""
+    free = F("credits_posted") - F("debits_posted") - F("debits_pending")
+    rows = Account.objects.filter(kind=Account.Kind.AVAILABLE, debits_pending__gt=0)
+    rows = rows.alias(free=free).filter(free__lt=0)
+    return list(rows.order_by("address").values_list("address", flat=True))
+
+
 def finality(subject: str | Block | None) -> str:
     """`pending`, `included`, `safe`, `final` or `orphaned` for a transaction hash, a block hash or a Block row.
 

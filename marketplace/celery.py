@@ -23,6 +23,8 @@ def every(task: str, seconds: float) -> dict:
 
 def schedule() -> dict[str, dict]:
     return {
+        # accounts: exits whose delay is over are paid out.
+        "sweep withdrawals": every("marketplace.accounts.tasks.sweep_withdrawals", settings.SWEEP_SECONDS),
         # book: an order past its time leaves the book.
         "expire orders": every("marketplace.book.tasks.expire_orders", settings.SWEEP_SECONDS),
         # clearing: one auction per product, then the fills go to the chain together.

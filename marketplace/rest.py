@@ -158,7 +158,7 @@ class ApiView(APIView):
 
 
 class HasScope(permissions.BasePermission):
-    """Signed in by session, or by an API key that carries the scope."""
+    """Signed in by session, or by an API key that carries the scope, or one of several parted by spaces."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
@@ -169,9 +169,10 @@ class HasScope(permissions.BasePermission):
                 "Sign in, or send an API key as 'Authorization: Bearer sk_…'.", "not_signed_in"
             )
         key = request.auth
-        if key is not None and self.scope not in key.scopes:
+        wanted = self.scope.split()
+        if key is not None and not set(wanted) & set(key.scopes):
             raise exceptions.PermissionDenied(
-                f"This call needs a key with the scope '{self.scope}'; this key has {', '.join(key.scopes)}.",
+                f"This call needs a key with the scope {' or '.join(wanted)}; this one has {', '.join(key.scopes)}.",
                 "scope_missing",
             )
         return True

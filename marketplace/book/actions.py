@@ -1,0 +1,28 @@
+"""Everything that the book does. The verbs live beside this file by group; other rooms import them from here only."""
+
+from marketplace.book.artifacts import store_artifact
+from marketplace.book.changing import (
+    Fill,
+    apply_chain_cancels,
+    cancel_order,
+    cancel_uncovered,
+    expire_orders,
+    record_fills,
+    return_quantity,
+)
+from marketplace.book.placing import place_bid, place_offer
+from marketplace.book.publishing import publish_missing
+
+__all__ = [
+    "Fill",
+    "apply_chain_cancels",
+    "cancel_order",
+    "cancel_uncovered",
+    "expire_orders",
+    "place_bid",
+    "place_offer",
+    "publish_missing",
+    "record_fills",
+    "return_quantity",
+    "store_artifact",
+]

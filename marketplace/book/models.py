@@ -22,11 +22,14 @@ CANCELED, EXPIRED, REJECTED = "canceled", "expired", "rejected"
 OPEN_STATUSES = (NEW, PARTIALLY_FILLED)
 STATUSES = [(status, status) for status in (NEW, PARTIALLY_FILLED, FILLED, CANCELED, EXPIRED, REJECTED)]
 
-ARTIFACT_KINDS = [(kind, kind) for kind in ("module", "input", "output")]
+ARTIFACT_KINDS = [(kind, kind) for kind in ("module", "data")]
 
 
 class Artifact(models.Model):
-    """Bytes of a job: module, input or output, addressed by SHA-256. The file is `var/objects/<path>`, written once."""
+    """Bytes of a job (module, input or output) by SHA-256. The file is `var/objects/<path>`, written once.
+
+    `module_problem` is what the runtime's check said about the bytes as a module, empty when they are one.
+    """
 
     sha256 = HashField(unique=True)
     owner = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="artifacts")
@@ -92,6 +95,7 @@ class Order(models.Model):
     leaves_quantity = UintField()
     # What came back at closes on chain and has not traded again: after valid_until only this may trade.
     headroom_quantity = UintField(default=0)
+    trimmed = models.BooleanField(default=False)  # After valid_until: the hold covers the headroom only.
     free_runs = models.JSONField(default=list)
     held = UintField(default=0)
     hold_version = models.PositiveIntegerField(default=0)
@@ -188,3 +192,13 @@ class ExecutionReport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.exec_type} {self.order_id}"
+
+
+class ChainCursor(models.Model):
+    """How far the book has read a kind of chain event: the position of the last one handled."""
+
+    name = models.CharField(max_length=40, unique=True)
+    position = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.position}"

@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
-import marketplace.fields
 from django.db import migrations, models
+
+import marketplace.fields
 
 
 class Migration(migrations.Migration):
