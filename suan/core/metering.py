@@ -36,8 +36,10 @@ UNIT_BYTES: Final = 8
 """Bulk memory, host transfers and vector loads count one for every eight bytes begun."""
 PAGE_UNITS: Final = 65_536 // UNIT_BYTES
 """A granted memory page is handed out as zeroes: it counts as that many units of eight bytes."""
-HOST_CALL_UNITS: Final = 4_000
-"""memory_control of one call that reaches the host, besides the operator; measured, see docs/metering.md."""
+HOST_CALL_UNITS: Final = 100_000
+"""memory_control of one call that reaches the host, besides the operator: such a call leaves the compiled code."""
+RANDOM_BYTE_UNITS: Final = 12
+"""memory_control of one byte of random_get, which is computed by a hash function."""
 
 
 class Charge(NamedTuple):
@@ -75,8 +77,8 @@ class Weights:
 
 WEIGHTS: Final[Mapping[str, Weights]] = MappingProxyType(
     {
-        "cpu.fp64": Weights(fp64=100, fp32=100, integer=50, memory_control=50),
-        "cpu.fp32": Weights(fp64=100, fp32=100, integer=50, memory_control=50),
+        "cpu.fp64": Weights(fp64=100, fp32=75, integer=10, memory_control=45),
+        "cpu.fp32": Weights(fp64=130, fp32=100, integer=12, memory_control=60),
     }
 )
 """Per resource class; measured by benchmarks/metering_weights.py and written down in docs/metering.md."""
@@ -134,11 +136,11 @@ SIZED: Final[Mapping[str, int]] = MappingProxyType(
         "table.copy": 1,
         "table.fill": 1,
         "table.init": 1,
-        "table.grow": 1,
     }
 )
 """Operators whose last operand is a length: they add ceil(length / divisor) memory_control, before they run and
-whether or not they trap. memory.grow adds PAGE_UNITS for every page that was granted, after it ran."""
+whether or not they trap. memory.grow adds PAGE_UNITS for every page that was granted and table.grow one for every
+element, after they ran; a refusal costs nothing more."""
 
 _CARRYING: Final = frozenset("block loop if br br_if br_table return call call_indirect".split())
 _FREE: Final = (

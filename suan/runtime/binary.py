@@ -206,8 +206,7 @@ def _immediate(kind: int, data: bytes, at: int) -> tuple[int | tuple[int, ...] |
         if len(kinds) != 1:
             raise malformed("select has other than one type", at)
         return None, at
-    assert kind == REFERENCE_TYPE, kind
-    if data[at] != FUNCREF:
+    if kind != REFERENCE_TYPE or data[at] != FUNCREF:
         raise bad_value_type(at)
     return None, at + 1
 

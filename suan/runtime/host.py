@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import wasmtime
 
-from suan.core.metering import HOST_CALL_UNITS, units_of_bytes
+from suan.core.metering import HOST_CALL_UNITS, RANDOM_BYTE_UNITS, units_of_bytes
 from suan.runtime.contract import OUTPUT_BYTES_MAX, STDERR_BYTES_MAX
 from suan.runtime.instrument import LEFT, STOPPED, STOPPED_BY_CEILING
 
@@ -240,7 +240,7 @@ class Host:
     def _random_get(self, caller: wasmtime.Caller, at: int, size: int) -> int:
         if not self._fits(caller, at, size):
             return FAULT
-        self._charge(caller, size)
+        self._charge(caller, RANDOM_BYTE_UNITS * size)
         return self._put(caller, self._random.take(size), at)
 
     def _sched_yield(self, _caller: wasmtime.Caller) -> int:

@@ -1,10 +1,11 @@
 """Rewrite a valid module so that it counts its own work and stops itself at its ceiling.
 
-Layout: nine mutable globals are appended after the module's own: the four counters, the weighted budget that is left,
-the pages that memory may have, the stack that is left, why the module stopped itself, whether memory was refused. Code is charged by *segments*: a
-segment begins at a function's entry, at the head of a loop, and behind every if, else, end, br, br_if, br_table,
-return and unreachable; all of it is charged when it is entered, so a trap in its middle does not change the count.
-The ceiling is checked at function entries and loop heads and around operators of dynamic size.
+Layout: nine mutable globals are appended after the module's own: the four counters, the weighted budget that is
+left, the pages that memory may have, the stack that is left, why the module stopped itself, whether memory was
+refused. Code is charged by *segments*: a segment begins at a function's entry, at the head of a loop, and behind every
+if, else, end, br, br_if, br_table, return and unreachable; all of it is charged when it is entered, so a trap in its
+middle does not change the count. The ceiling is checked at function entries and loop heads and around operators of
+dynamic size.
 
 Invariants: the module must have been validated as it was sent. Its own global indices end where the added ones begin,
 so it cannot name them, and no operator passes that meter/1 does not price. A frame is charged more stack than any
@@ -87,7 +88,7 @@ _SPECIAL: Final = {
     "call_indirect": _CALL_INDIRECT,
     "memory.grow": _GROW,
     "table.grow": _GROW,
-    **{name: _SIZED for name in SIZED},
+    **dict.fromkeys(SIZED, _SIZED),
 }
 _TABLE: Final = {
     code: (*OPERATORS[operator.name], _SPECIAL.get(operator.name, _PLAIN), carried_values(operator.name))

@@ -22,7 +22,7 @@ from typing import IO, Any, Final
 from suan.core.metering import CEILING_UNITS_MAX, weights, work_units
 from suan.core.problems import Problem
 from suan.core.receipts import Counters, ExitReason
-from suan.core.units import WorkUnits
+from suan.core.units import WorkUnits, div_up
 from suan.runtime import contract
 
 ENGINE: Final = "wasmtime-50.0.1"
@@ -38,9 +38,10 @@ class RunResult:
     """What one run did.
 
     output: standard output. stderr: the first bytes of standard error, for people. counters, fuel, exit_reason and
-    output are the same for everybody who runs the job; cpu_ms, wall_ms (milliseconds of the job alone) are not.
-    peak_memory_bytes: the job's linear memory at its end, which never shrinks. work_units: of the counters, not
-    capped at the ceiling. engine: version for the receipt. backend: cranelift or pulley. detail: a sentence.
+    output are the same for everybody who runs the job; cpu_ns and wall_ns (nanoseconds of the job alone, without
+    compiling) are not. peak_memory_bytes: the job's linear memory at its end, which never shrinks. work_units: of the
+    counters, not capped at the ceiling. engine: version for the receipt. backend: cranelift or pulley. detail: a
+    sentence.
     """
 
     exit_reason: ExitReason
@@ -48,14 +49,24 @@ class RunResult:
     counters: Counters
     work_units: WorkUnits
     fuel: int
-    cpu_ms: int
-    wall_ms: int
+    cpu_ns: int
+    wall_ns: int
     peak_memory_bytes: int
     engine: str
     profile: str
     detail: str
     stderr: bytes = b""
     backend: str = "cranelift"
+
+    @property
+    def cpu_ms(self) -> int:
+        """Processor milliseconds of the job alone, up: a receipt never claims less than was used."""
+        return div_up(self.cpu_ns, 10**6)
+
+    @property
+    def wall_ms(self) -> int:
+        """Wall-clock milliseconds of the job alone, up."""
+        return div_up(self.wall_ns, 10**6)
 
 
 def run_job(
@@ -147,8 +158,8 @@ def _result(
         counters=counters,
         work_units=work_units(counters, resource_class),
         fuel=answer.get("fuel", 0),
-        cpu_ms=answer.get("cpu_ms", 0),
-        wall_ms=answer.get("wall_ms", 0),
+        cpu_ns=answer.get("cpu_ns", 0),
+        wall_ns=answer.get("wall_ns", 0),
         peak_memory_bytes=answer.get("peak_memory_bytes", 0),
         engine=ENGINE,
         profile=PROFILE,
@@ -224,7 +235,8 @@ def _environment() -> dict[str, str]:
 
 def _why(code: int | None, wall_seconds: int, log: IO[bytes]) -> str:
     if code is None or code in (-signal.SIGALRM, -signal.SIGXCPU):
-        return f"the time limit was reached ({wall_seconds} s, after at most {contract.COMPILE_SECONDS_MAX} s to compile)"
+        compiling = contract.COMPILE_SECONDS_MAX
+        return f"the time limit was reached ({wall_seconds} s, after at most {compiling} s to compile)"
     if code < 0:
         return f"the child was killed by {signal.Signals(-code).name}"
     log.seek(0)

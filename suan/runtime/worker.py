@@ -18,7 +18,8 @@ from typing import Any, BinaryIO, Final
 
 import wasmtime
 
-from suan.core.metering import COUNTER_NAMES, FLOP_EQUIVALENTS_PER_WORK_UNIT, WEIGHT_SCALE, weights
+from suan.core.metering import COUNTER_NAMES, WEIGHT_SCALE, weights
+from suan.core.units import FLOP_EQUIVALENTS_PER_WORK_UNIT
 from suan.runtime import contract, instrument
 from suan.runtime.binary import Refused
 from suan.runtime.decode import Module, decode
@@ -125,8 +126,8 @@ def _nothing(exit_reason: int, detail: str) -> dict[str, Any]:
         "detail": detail[:DETAIL_CHARACTERS_MAX],
         "counters": counters,
         "fuel": 0,
-        "cpu_ms": 0,
-        "wall_ms": 0,
+        "cpu_ns": 0,
+        "wall_ns": 0,
         "peak_memory_bytes": 0,
     }
 
@@ -180,7 +181,7 @@ class _Execution:
         )
         self._store.set_fuel(FUEL)
         self._exports: Any = None
-        self._cpu_seconds = 0.0
+        self._cpu_ns = 0
         self._outcome = (REFUSED, "the run did not start")
         self._failure: BaseException | None = None
 
@@ -189,10 +190,10 @@ class _Execution:
         threading.stack_size(THREAD_STACK_BYTES)
         thread = threading.Thread(target=self._thread)
         signal.setitimer(signal.ITIMER_REAL, self._request["wall_seconds"])
-        started = time.monotonic()
+        started = time.monotonic_ns()
         thread.start()
         thread.join()
-        wall_seconds = time.monotonic() - started
+        wall_ns = time.monotonic_ns() - started
         signal.setitimer(signal.ITIMER_REAL, 10)
         if self._failure is not None:
             raise self._failure
@@ -204,15 +205,15 @@ class _Execution:
             if isinstance(memory, wasmtime.Memory):
                 answer["peak_memory_bytes"] = memory.data_len(self._store)
         answer["fuel"] = FUEL - self._store.get_fuel()
-        answer["cpu_ms"] = round(self._cpu_seconds * 1000)
-        answer["wall_ms"] = round(wall_seconds * 1000)
+        answer["cpu_ns"] = self._cpu_ns
+        answer["wall_ns"] = wall_ns
         return answer
 
     def _thread(self) -> None:
         try:
-            started = time.thread_time()
+            started = time.thread_time_ns()
             self._outcome = self._execute()
-            self._cpu_seconds = time.thread_time() - started
+            self._cpu_ns = time.thread_time_ns() - started
         except BaseException as failure:
             self._failure = failure
 
