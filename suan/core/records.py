@@ -46,6 +46,27 @@ class ReceiptVerdict(IntEnum):
     """Our engines disagree with each other or could not finish: unpaid, not slashed."""
 
 
+class RejectCode(IntEnum):
+    """Why the contract refused a fill; the number in FillRejected.code."""
+
+    NONE = 0
+    BAD_SIGNATURE = 1
+    EXPIRED = 2
+    CANCELLED = 3
+    WRONG_VERIFIER_SET = 4
+    PRODUCT_DIFFERS = 5
+    PRICE_OUTSIDE_LIMITS = 6
+    NOT_ENOUGH_QUANTITY = 7
+    INSUFFICIENT_FUNDS = 8
+    INSUFFICIENT_BOND = 9
+    FEE_ABOVE_MAXIMUM = 10
+    DELEGATE_NOT_ALLOWED = 11
+    SAME_MAKER = 12
+    BAD_INDEX = 13
+    BAD_SIDE = 14
+    DELIVER_BY_TOO_FAR = 15
+
+
 @dataclass(frozen=True)
 class Clearing(Struct):
     """One auction of one product: its number, the root of the full order set, the uniform price."""
