@@ -36,13 +36,17 @@ class World:
 
     def send(self, name: str, to: str, call: str, *arguments: Any) -> str:
         """Sign and broadcast a call of a person; returns the hash. It waits in the pool for the next block."""
+        return self.send_raw(name, to, encode_call(call, *arguments))
+
+    def send_raw(self, name: str, to: str, calldata: bytes) -> str:
+        """As send, with calldata made elsewhere."""
         fields = {
             "chainId": self.known.chain_id,
             "nonce": int(self.anvil.rpc("eth_getTransactionCount", self.keys.address(name), "pending"), 16),
             "to": to,
             "value": 0,
-            "data": encode_call(call, *arguments),
-            "gas": 1_000_000,
+            "data": calldata,
+            "gas": 5_000_000,
             "maxFeePerGas": 10**11,
             "maxPriorityFeePerGas": 10**9,
         }
@@ -70,3 +74,9 @@ class World:
         """Enough blocks for everything so far to be final, indexed and posted."""
         self.anvil.mine(self.known.confirmations + 1)
         self.follow()
+
+    def chain_balances(self, address: str) -> tuple[int, int, int]:
+        """What the contract says now: available, locked, exiting."""
+        account = self.call(self.known.market, "accountOf", address)
+        leaving = self.call(self.known.market, "exitOf", address)
+        return account["available"], account["locked"], leaving["amount"]

@@ -1,0 +1,101 @@
+"""Whole trades on the real contracts, without the market's rooms: signed orders, open, verdict, close."""
+
+from dataclasses import dataclass
+
+from suan.core.abi import encode_close, encode_open
+from suan.core.identity import keccak, market_domain
+from suan.core.orders import Bid, Offer
+from suan.core.records import (
+    BatchHead,
+    Clearing,
+    Fill,
+    Outcome,
+    Record,
+    batch_head,
+    outcomes_hash,
+    trade_id,
+)
+from suan.core.settlement import close_arguments
+from suan.core.signed import Verdict
+from suan.core.units import bond, bond_price, lock_payment
+from tests.ledger.chain import TOKEN, World
+
+PRODUCT = keccak(b"cpu.fp64:eu-north:recomputed")
+PRICE, CEILING = TOKEN // 2, 3_600_000
+FAR = 2**33
+
+
+@dataclass(frozen=True)
+class Deal:
+    """One bid of `runs` runs that trades one by one with one offer, as calldata and as records."""
+
+    calldata: bytes
+    head: BatchHead
+    records: tuple[Record, ...]
+
+    @property
+    def trades(self) -> list[str]:
+        return ["0x" + record.trade.hex() for record in self.records]
+
+
+def deal(world: World, *, buyer: str, provider: str, runs: int, number: int = 1, batch: int = 1) -> Deal:
+    """Sign both orders and build the open() of `runs` trades of one run each."""
+    known = world.known
+    verifiers = bytes.fromhex(known.verifier_set.id[2:])
+    domain = market_domain(known.chain_id, known.market)
+    until = int(world.anvil.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16) + 3600
+    common = {
+        "product": PRODUCT, "nonce": number, "valid_until": until, "deliver_by": until, "verifier_set": verifiers,
+        "max_fee_bps": 500, "terms": keccak(b"terms"),
+    }  # fmt: skip
+    offer = Offer(maker=world.keys.address(provider), side=2, price=PRICE, units=runs * CEILING, **common)
+    bid = Bid(maker=world.keys.address(buyer), side=1, price=PRICE, runs=runs, ceiling=CEILING, **common)
+    clearing = Clearing(PRODUCT, number, keccak(b"orders"), PRICE)
+    offer_hash, bid_hash = offer.digest(domain), bid.digest(domain)
+    per_unit = bond_price(offer.price, known.bond_bps, known.bond_floor_price)
+    records = tuple(
+        Record(
+            trade=trade_id(offer_hash, bid_hash, run, clearing.id()),
+            offer=offer_hash,
+            bid=bid_hash,
+            provider=offer.maker,
+            buyer=bid.maker,
+            index=run,
+            first_run=run,
+            runs=1,
+            ceiling=CEILING,
+            price=PRICE,
+            payment=lock_payment(PRICE, CEILING),
+            bond=bond(per_unit, CEILING),
+            deliver_by=until,
+        )
+        for run in range(runs)
+    )
+    calldata = encode_open(
+        verifier_set=verifiers,
+        clearings=[clearing],
+        offers=[offer],
+        offer_signatures=[world.keys.sign_digest(provider, offer_hash)],
+        bids=[bid],
+        bid_signatures=[world.keys.sign_digest(buyer, bid_hash)],
+        fills=[Fill(0, 0, 0, run, 1) for run in range(runs)],
+    )
+    return Deal(calldata, batch_head(batch, verifiers, records), records)
+
+
+def close(world: World, made: Deal, outcomes: dict[int, Outcome]) -> bytes:
+    """Calldata of a close() of the records with these indices."""
+    arguments = close_arguments(made.records, sorted(outcomes))
+    listed = [outcomes[record.index] for record in arguments.records]
+    root = keccak(b"receipts")
+    verdict = Verdict(made.head.id(), outcomes_hash([r.trade for r in arguments.records], listed), root)
+    domain = market_domain(world.known.chain_id, world.known.market)
+    return encode_close(
+        head=made.head,
+        records=arguments.records,
+        outcomes=listed,
+        proof=arguments.proof,
+        proof_flags=arguments.proof_flags,
+        receipts_root=root,
+        signatures=[world.keys.sign_digest("verifier", verdict.digest(domain))],
+    )
