@@ -1,0 +1,16 @@
+"""Everything that clearing does. The verbs live beside this file by group; other rooms import them from
+here only.
+"""
+
+from marketplace.clearing.auctions import clear_product, publish_clearing, publish_missing
+from marketplace.clearing.locks import advance_trades, lock_trades, observe_locks, open_calldata
+
+__all__ = [
+    "advance_trades",
+    "clear_product",
+    "lock_trades",
+    "observe_locks",
+    "open_calldata",
+    "publish_clearing",
+    "publish_missing",
+]

@@ -135,8 +135,12 @@ class Trade(models.Model):
     lock_batch = models.ForeignKey(LockBatch, on_delete=models.PROTECT, null=True, related_name="trades")
     position = models.PositiveIntegerField(null=True)
     index = models.PositiveIntegerField(null=True)
+    lock_attempts = models.PositiveSmallIntegerField(default=0)
     reject_code = models.PositiveSmallIntegerField(null=True)
     reject_reason = models.CharField(max_length=200, blank=True, default="")
+    # Which orders the refusal is about; they wait before they trade again.
+    offer_at_fault = models.BooleanField(default=False)
+    bid_at_fault = models.BooleanField(default=False)
     matched_at = models.BigIntegerField()
     updated_at = models.BigIntegerField()
 

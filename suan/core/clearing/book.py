@@ -160,7 +160,9 @@ class ClearingBook:
 
     @cached_property
     def order_set_root(self) -> bytes:
-        """Root of (order hash, keccak256(canonical JSON of the entry)), leaves sorted; zero for an empty book."""
+        """Root of (order hash, keccak256(canonical JSON of the entry)), leaves sorted; zero for an empty
+        book.
+        """
         return order_set_root(
             [(entry.order, keccak(canonical_json(entry.to_json()))) for entry in self.ordered_entries]
         )

@@ -41,7 +41,9 @@ class OfferLoad:
         self._units: list[int] = []
 
     def room(self, deliver_by: int) -> int:
-        """Work units the rate allows before `deliver_by`, less backlog and all assigned work; may be negative."""
+        """Work units the rate allows before `deliver_by`, less backlog and all assigned work; may be
+        negative.
+        """
         return self._work_until(min(deliver_by, self.offer.deliver_by)) - self.assigned
 
     def runs_that_fit(self, ceiling: int, deliver_by: int, wanted: int) -> int:

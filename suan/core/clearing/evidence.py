@@ -31,7 +31,7 @@ from suan.core.records import Clearing, trade_id
 
 VERSION: Final = 1
 CLEARING_BYTES_MAX: Final = 64 * 2**20
-REASONS: Final = frozenset({"expired", "halted", "unfunded", "not_cleared_yet"})
+REASONS: Final = frozenset({"expired", "halted", "unfunded", "refused", "not_cleared_yet"})
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ TOO_LARGE: Final = "too_large"
 UNFUNDED: Final = "unfunded"
 EXPIRED: Final = "expired"
 HALTED: Final = "halted"
+REFUSED: Final = "refused"
 NOT_CLEARED_YET: Final = "not_cleared_yet"
 
 _KEPT_OUT: Final = {
@@ -36,7 +37,14 @@ _KEPT_OUT: Final = {
         f"The order's deliver by leaves less than {START_ALLOWANCE_SECONDS} seconds to start; it "
         "cannot trade any more."
     ),
-    UNFUNDED: "The account no longer covers the order on chain; deposit, and place the order again.",
+    UNFUNDED: (
+        "The chain refused the order's last trade for lack of money in the account; deposit, and it is tried "
+        "again after a while."
+    ),
+    REFUSED: (
+        "The chain refused the order's last trade; the order waits for a while, longer each time, before it is "
+        "tried again."
+    ),
     HALTED: "Trading of this product was halted when the book was cut; the order waits and keeps its place.",
     NOT_CLEARED_YET: (
         "The order was not in the book of this clearing; the next clearing of its product looks at it."
