@@ -61,11 +61,13 @@ class Suan:
         api_key: str | None = None,
         key: LocalKey | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        attempts_max: int = ATTEMPTS_MAX,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.url = url.rstrip("/")
         self.key = key
         self._clock = clock
+        self._attempts_max = attempts_max
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout_seconds)
 
@@ -76,7 +78,7 @@ class Suan:
         Raises Rejected (nothing changed), UnknownOutcome (may have been carried out) or Unreachable (was not).
         """
         fault: Exception | None = None
-        for attempt in range(ATTEMPTS_MAX if repeatable else 1):
+        for attempt in range(self._attempts_max if repeatable else 1):
             if attempt:
                 time.sleep(0.25 * 2**attempt)
             try:

@@ -60,7 +60,9 @@ def create(path: Path, password: str | None = None) -> LocalKey:
     account = Account.create()
     secret = bytes(account.key)
     document = (
-        Account.encrypt(secret, password) if password else {"address": account.address, "secret": secret.hex()}
+        Account.encrypt(secret, password)
+        if password
+        else {"address": account.address, "secret": secret.hex()}
     )
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:

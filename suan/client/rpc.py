@@ -52,7 +52,9 @@ class Rpc:
                 fault = "the answer is not an object"
                 continue
             if "error" in answer:
-                raise RpcError(method, int(answer["error"].get("code", 0)), str(answer["error"].get("message")))
+                raise RpcError(
+                    method, int(answer["error"].get("code", 0)), str(answer["error"].get("message"))
+                )
             return answer.get("result")
         raise Unreachable(f"the chain endpoint {self.url} does not answer {method}: {fault}")
 

@@ -45,7 +45,9 @@ def verify_run(market: Suan, evidence: Evidence, trade_id: str, run: int) -> Jso
     assignment = Assignment(
         receipt=0,
         claim="",
-        claimed=Statement(receipt.exit_reason, identity.to_hex(receipt.output), receipt.counters, receipt.fuel),
+        claimed=Statement(
+            receipt.exit_reason, identity.to_hex(receipt.output), receipt.counters, receipt.fuel
+        ),
         module=module,
         stdin=stdin,
         run=run,

@@ -10,6 +10,7 @@ import typer
 
 from suan.client import keystore
 from suan.client.errors import UsageError
+from suan.client.session import Session
 from suan.commands.common import (
     URL_DEFAULT,
     ApiKey,
@@ -35,6 +36,8 @@ def register(app: typer.Typer) -> None:
     keys.command("show")(keys_show)
     app.add_typer(keys, name="keys")
     account = typer.Typer(no_args_is_help=True, help="Balances, test tokens, exits and delegates.")
+    account.command("open")(account_open)
+    account.command("sign-in")(account_sign_in)
     account.command("show")(account_show)
     account.command("faucet")(account_faucet)
     account.command("withdraw")(account_withdraw)
@@ -59,6 +62,44 @@ def keys_show(name: Annotated[str, typer.Argument(help="Name of the key")]) -> N
     key = signer(name)
     if key is not None:
         console.print(key.address, highlight=False)
+
+
+@reported
+def account_open(
+    username: Annotated[str, typer.Argument(help="Name of the new account")],
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+    url: Url = URL_DEFAULT,
+) -> None:
+    """Open a custodial account (the platform keeps its key) and print an API key for it."""
+    with Session(url) as session:
+        opened = session.register(username, password)
+        _show_key(opened, session)
+
+
+@reported
+def account_sign_in(
+    username: Annotated[
+        str | None, typer.Argument(help="Account with a password; else sign with --key")
+    ] = None,
+    url: Url = URL_DEFAULT,
+    key: KeyName = None,
+) -> None:
+    """Sign in with a password or with your own key (EIP-4361) and print a new API key."""
+    own = signer(key)
+    if (own is None) == (username is None):
+        raise UsageError("name an account, or sign with --key, not both")
+    with Session(url) as session:
+        if own is not None:
+            opened = session.sign_in(own)
+        else:
+            opened = session.sign_in_with_password(str(username), typer.prompt("Password", hide_input=True))
+        _show_key(opened, session)
+
+
+def _show_key(opened: dict[str, Any], session: Session) -> None:
+    kind = "custodial: the platform keeps the key" if opened["custodial"] else "your own key"
+    console.print(f"account {opened['address']} ({kind})", highlight=False)
+    console.print(f"export SUAN_API_KEY={session.create_api_key('command line')}", highlight=False)
 
 
 @reported

@@ -33,9 +33,13 @@ def audit_market(
     rpc: Annotated[str, typer.Option(help="Chain endpoint (JSON-RPC)")],
     market: Annotated[str, typer.Option(help="Address of the Market contract")],
     evidence: Annotated[str, typer.Option(help="Published evidence: an address or a folder")],
-    ack: Annotated[list[Path] | None, typer.Option(help="Acknowledged order to look for; may be given often")] = None,
+    ack: Annotated[
+        list[Path] | None, typer.Option(help="Acknowledged order to look for; may be given often")
+    ] = None,
     rerun: Annotated[str, typer.Option(help="Share of runs to recompute, for example 0.05 or 1")] = "0",
-    from_block: Annotated[int, typer.Option(min=0, help="First block to read; must not be after the deployment")] = 0,
+    from_block: Annotated[
+        int, typer.Option(min=0, help="First block to read; must not be after the deployment")
+    ] = 0,
     json: AsJson = False,
 ) -> None:
     """Recompute the whole market from a chain endpoint and published evidence; 0 if nothing differs, 1 otherwise."""
@@ -96,7 +100,9 @@ def verify_one(
     trade: Annotated[str, typer.Argument(help="trd_0x…")],
     run: Annotated[int, typer.Argument(help="Index of the run")],
     url: Url = URL_DEFAULT,
-    evidence: Annotated[str | None, typer.Option(help="Published evidence; default: that of the exchange")] = None,
+    evidence: Annotated[
+        str | None, typer.Option(help="Published evidence; default: that of the exchange")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Run one delivered job again and compare it with its receipt, as the exchange's own verifier does."""

@@ -25,7 +25,15 @@ from suan.commands.common import (
 from suan.core import units
 from suan.core.receipts import ExitReason
 
-ORDER_COLUMNS = ("order_id", "side", "product", "limit_price", "order_status", "cum_quantity", "leaves_quantity")
+ORDER_COLUMNS = (
+    "order_id",
+    "side",
+    "product",
+    "limit_price",
+    "order_status",
+    "cum_quantity",
+    "leaves_quantity",
+)
 TRADE_COLUMNS = ("trade_id", "product", "price", "first_run", "runs", "status", "finality")
 OrderId = Annotated[str, typer.Argument(help="ord_0x… as the exchange answered it.")]
 
@@ -116,7 +124,7 @@ def offer(
     json: AsJson = False,
 ) -> None:
     """Sell the capacity of a node at no less than a price."""
-    from suan.runtime.contract import ENGINE  # the engine of this installation, unless another is named
+    from suan.runtime.run import ENGINE  # the engine of this installation, unless another is named
 
     placed = connect(url, api_key, key).offer(
         product,
@@ -146,7 +154,9 @@ def orders(
 
 
 @reported
-def order_show(order_id: OrderId, url: Url = URL_DEFAULT, api_key: ApiKey = None, json: AsJson = False) -> None:
+def order_show(
+    order_id: OrderId, url: Url = URL_DEFAULT, api_key: ApiKey = None, json: AsJson = False
+) -> None:
     """One order as it stands."""
     fields = (*ORDER_COLUMNS, "client_order_id", "valid_until", "deliver_by", "reject_reason")
     show_fields(connect(url, api_key).order(order_id), fields, json)

@@ -20,6 +20,7 @@ from suan.client.api import Suan
 from suan.client.errors import Rejected, SuanError, UnknownOutcome, Unreachable
 from suan.client.keystore import LocalKey
 from suan.core import identity, orders
+from suan.core.messages import node_registration_digest
 from suan.core.receipts import Receipt
 from suan.provider.diary import Diary
 from suan.runtime.benchmark import measure_rate
@@ -86,7 +87,7 @@ class Agent:
             "rate_mflops": rate,
             "region": self.region,
         }
-        digest = identity.keccak(identity.canonical_json(statement))
+        digest = node_registration_digest(statement)
         return statement | {"signature": "0x" + self.key.sign_digest(digest).hex()}
 
     def _register_key(self) -> None:
@@ -142,7 +143,13 @@ class Agent:
         if key not in self.diary.results:
             self.diary.promised(*key, lease["lease_id"], int(self.clock()))
             started = int(self.clock())
-            result = self.execute(lease)
+            try:
+                result = self.execute(lease)
+            except (ValueError, RuntimeError) as error:
+                log.error(
+                    "run %d of %s cannot be executed on this machine: %s", lease["run"], lease["trade"], error
+                )
+                return  # the lease runs out and the run trades again, unpaid
             receipt = self.receipt(lease, result, started, max(started, int(self.clock())))
             self.diary.ran(*key, self._signed(receipt), result.output)
         self._deliver(key)

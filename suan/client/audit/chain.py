@@ -57,7 +57,9 @@ def read_parameters(rpc: Rpc, market: str, block: int) -> Parameters:
     for name, getter in GETTERS.items():
         word = rpc.read(market, keccak(f"{getter}()".encode())[:4], block)
         if len(word) != 32:
-            raise UsageError(f"the contract at {market} is not a Market: {getter}() answers {len(word)} bytes")
+            raise UsageError(
+                f"the contract at {market} is not a Market: {getter}() answers {len(word)} bytes"
+            )
         found[name] = "0x" + word[12:].hex() if name in ADDRESS_FIELDS else int.from_bytes(word, "big")
     return Parameters(chain_id=rpc.chain_id(), market=market, **found)
 
@@ -136,7 +138,9 @@ class ChainAudit:
     def _conserved(self, block: int) -> None:
         inside = sum(a.available + a.locked + a.exiting for a in self.books.accounts.values())
         custody = self.books.deposits - self.books.withdrawals
-        held = abi.decode_result("balanceOf", self._read(self.parameters.token, "balanceOf", self.parameters.market, block))
+        held = abi.decode_result(
+            "balanceOf", self._read(self.parameters.token, "balanceOf", self.parameters.market, block)
+        )
         conserved = self.report.expect("market", "sum of all accounts", custody, inside)
         if held["value"] < custody:
             self.report.differ("market", "tokens held", f"at least {custody}", held["value"])
@@ -158,7 +162,10 @@ class ChainAudit:
             stored = abi.decode_result("orderState", self.rpc.read(market, data, block))
             found_use = (stored["consumed"], stored["peak"], stored["cancelled"])
             self.report.expect(
-                f"ord_{order}", "order in the contract's storage", (use.consumed, use.peak, use.cancelled), found_use
+                f"ord_{order}",
+                "order in the contract's storage",
+                (use.consumed, use.peak, use.cancelled),
+                found_use,
             )
         for batch, bits in sorted(self.books.open_bits.items()):
             data = abi.encode_call("openBits", bytes.fromhex(batch[2:]))
@@ -179,7 +186,9 @@ def _withdrawal_requested(audit: ChainAudit, event: Event) -> None:
     audit.move(event.values["account"], available=-amount, exiting=amount)
     earliest = audit.timestamp(event.block) + audit.parameters.withdrawal_delay
     if event.values["ready_at"] < earliest:
-        audit.report.differ(event.values["account"], "exit delay", f"ready at {earliest}", event.values["ready_at"])
+        audit.report.differ(
+            event.values["account"], "exit delay", f"ready at {earliest}", event.values["ready_at"]
+        )
 
 
 def _withdrawn(audit: ChainAudit, event: Event) -> None:

@@ -36,7 +36,9 @@ class ClearingView:
 def check_all(books: Books, evidence: Evidence, shelf: OrderShelf, report: Report) -> list[ClearingView]:
     """Check all clearings on chain; returns those whose evidence could be read, by product and number."""
     views = []
-    for clearing, committed in sorted(books.clearings.items(), key=lambda item: (item[1]["product"], item[1]["number"])):
+    for clearing, committed in sorted(
+        books.clearings.items(), key=lambda item: (item[1]["product"], item[1]["number"])
+    ):
         view = _read(clearing, committed, evidence, report)
         if view is not None:
             _recompute(view, committed, report)
@@ -76,7 +78,9 @@ def _read(clearing: str, committed: Json, evidence: Evidence, report: Report) ->
     report.expect(subject, "product", committed["product"], product)
     report.expect(subject, "number", committed["number"], view.number)
     report.expect(subject, "price", str(committed["price"]), str(document.get("price")))
-    report.expect(subject, "root of the order set", committed["order_set_root"], identity.to_hex(book.order_set_root))
+    report.expect(
+        subject, "root of the order set", committed["order_set_root"], identity.to_hex(book.order_set_root)
+    )
     return view
 
 
@@ -87,9 +91,7 @@ def _recompute(view: ClearingView, committed: Json, report: Report) -> None:
     report.expect(subject, "recomputed price", committed["price"], result.price)
     expected = [
         {
-            "trade": identity.trd_id(
-                trade_id(t.offer, t.bid, t.first_run, identity.from_hex(view.clearing))
-            ),
+            "trade": identity.trd_id(trade_id(t.offer, t.bid, t.first_run, identity.from_hex(view.clearing))),
             "offer": identity.ord_id(t.offer),
             "bid": identity.ord_id(t.bid),
             "first_run": t.first_run,
@@ -102,7 +104,9 @@ def _recompute(view: ClearingView, committed: Json, report: Report) -> None:
 
 def _sorted(trades: list[Json]) -> list[Json]:
     keys = ("trade", "offer", "bid", "first_run", "runs")
-    return sorted(({key: trade.get(key) for key in keys} for trade in trades), key=lambda trade: str(trade["trade"]))
+    return sorted(
+        ({key: trade.get(key) for key in keys} for trade in trades), key=lambda trade: str(trade["trade"])
+    )
 
 
 def _orders(view: ClearingView, shelf: OrderShelf, report: Report) -> None:
@@ -122,7 +126,9 @@ def _orders(view: ClearingView, shelf: OrderShelf, report: Report) -> None:
             report.expect(subject, "ceiling in the clearing", order.ceiling, entry.ceiling)
             report.expect(subject, "runs in the clearing within those signed", True, fits)
         elif isinstance(entry, OfferEntry) and isinstance(order, Offer):
-            report.expect(subject, "units in the clearing within those signed", True, entry.units <= order.units)
+            report.expect(
+                subject, "units in the clearing within those signed", True, entry.units <= order.units
+            )
         else:
             report.differ(subject, "side in the clearing", order.side, type(entry).__name__)
 
@@ -135,7 +141,9 @@ def _on_chain(view: ClearingView, books: Books, report: Report) -> None:
             report.differ(f"trd_{trade}", "clearing", "among the published trades", "not published")
 
 
-def check_acknowledgement(document: Json, views: list[ClearingView], shelf: OrderShelf, report: Report) -> None:
+def check_acknowledgement(
+    document: Json, views: list[ClearingView], shelf: OrderShelf, report: Report
+) -> None:
     """Name every auction on chain that left out an order which the exchange had acknowledged before its cut.
 
     An order may be missing once it is cancelled, too late or fully traded; anything else is a difference.
@@ -156,10 +164,14 @@ def check_acknowledgement(document: Json, views: list[ClearingView], shelf: Orde
         alive = view.cut_at < published.order.valid_until and traded < quantity
         present = view.book.find(identity.from_hex(order_hash)) is not None or subject in view.excluded
         if alive and not present:
-            report.differ(subject, f"order set of clr_{view.clearing}", "holds this acknowledged order", "left out")
+            report.differ(
+                subject, f"order set of clr_{view.clearing}", "holds this acknowledged order", "left out"
+            )
         for trade in view.trades:
             if subject in (trade.get("bid"), trade.get("offer")):
-                traded += int(trade["runs"]) * (1 if isinstance(published.order, Bid) else _ceiling(view, trade))
+                traded += int(trade["runs"]) * (
+                    1 if isinstance(published.order, Bid) else _ceiling(view, trade)
+                )
 
 
 def _ceiling(view: ClearingView, trade: Json) -> int:

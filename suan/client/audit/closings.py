@@ -37,7 +37,9 @@ def check(audit: ChainAudit, block: int, tx_hash: str, events: list[Event]) -> N
         if event.name == "DeliveryAttested":
             _attested(audit, tx_hash, arguments, event.values)
         elif event.name == "BatchSealed":
-            trades = [trade for trade, values in closed.items() if values["batch_id"] == event.values["batch_id"]]
+            trades = [
+                trade for trade, values in closed.items() if values["batch_id"] == event.values["batch_id"]
+            ]
             audit.books.seals.append(event.values | {"trades": trades, "tx_hash": tx_hash, "block": block})
 
 
@@ -54,7 +56,10 @@ def _verdict(audit: ChainAudit, tx_hash: str, arguments: Json, closed: dict[str,
     head = arguments["head"]
     batch = identity.to_hex(
         BatchHead(
-            head["number"], identity.from_hex(head["root"]), identity.from_hex(head["verifier_set"]), head["count"]
+            head["number"],
+            identity.from_hex(head["root"]),
+            identity.from_hex(head["verifier_set"]),
+            head["count"],
         ).id()
     )
     if batch not in audit.books.batches:
@@ -85,11 +90,18 @@ def _timely(audit: ChainAudit, block: int, name: str, trade: TradeView, values: 
     at, due = audit.timestamp(block), trade.record.deliver_by + audit.parameters.verification_grace
     subject = f"trd_{values['trade']}"
     if name == "refund":
-        audit.report.expect(subject, "refund not before refund_after, not when attested", True, at >= due and not trade.attested)
+        audit.report.expect(
+            subject,
+            "refund not before refund_after, not when attested",
+            True,
+            at >= due and not trade.attested,
+        )
         audit.report.expect(subject, "kind of a refund", int(OutcomeKind.REFUNDED), values["kind"])
     elif name == "payAttested":
         late = at >= due + audit.parameters.verification_grace
-        audit.report.expect(subject, "attested payment after its window", True, late and trade.attested is not None)
+        audit.report.expect(
+            subject, "attested payment after its window", True, late and trade.attested is not None
+        )
         found = (values["runs_delivered"], values["units"])
         audit.report.expect(subject, "attested work", trade.attested, found)
 

@@ -116,7 +116,8 @@ class _Opening:
         parameters = self.audit.parameters
         payment = units.lock_payment(price, work)
         bond = units.bond(
-            units.bond_price(Price(offer.price), parameters.bond_bps, Price(parameters.bond_floor_price)), work
+            units.bond_price(Price(offer.price), parameters.bond_bps, Price(parameters.bond_floor_price)),
+            work,
         )
         expected = {
             "trade": self._trade_id(fill),
@@ -166,7 +167,8 @@ class _Opening:
             "two makers": offer.maker != bid.maker,
             "sides": (offer.side, bid.side) == (SIDE_SELL, SIDE_BUY),
             "time left to deliver": self.at < min(offer.deliver_by, bid.deliver_by),
-            "fee within both maxima": self.audit.parameters.fee_bps <= min(offer.max_fee_bps, bid.max_fee_bps),
+            "fee within both maxima": self.audit.parameters.fee_bps
+            <= min(offer.max_fee_bps, bid.max_fee_bps),
         }
         for name, holds in facts.items():
             self.report.expect(subject, name, True, holds)

@@ -55,8 +55,12 @@ class OrderShelf:
             self.report.differ(subject, "evidence", "a well-formed signed order", error)
             return None
         symbol = str(document.get("symbol"))
-        ok = self.report.expect(subject, "hash of the published order", order_hash, identity.to_hex(order.digest(self.domain)))
-        ok &= self.report.expect(subject, "product", identity.to_hex(order.product), identity.to_hex(identity.product_id(symbol)))
+        ok = self.report.expect(
+            subject, "hash of the published order", order_hash, identity.to_hex(order.digest(self.domain))
+        )
+        ok &= self.report.expect(
+            subject, "product", identity.to_hex(order.product), identity.to_hex(identity.product_id(symbol))
+        )
         if signer != order.maker and (order.maker, signer, order.side) not in self.books.delegates:
             self.report.differ(subject, "signature", f"by {order.maker} or its delegate", signer)
             ok = False
@@ -91,9 +95,13 @@ class OrderShelf:
         subject = str(document.get("order"))
         try:
             said = Acknowledgement(
-                identity.parse_id(subject, prefix="ord"), int(document["sequence"]), int(document["accepted_at"])
+                identity.parse_id(subject, prefix="ord"),
+                int(document["sequence"]),
+                int(document["accepted_at"]),
             )
-            signer = identity.recover(said.digest(self.domain), identity.from_hex(str(document.get("signature"))))
+            signer = identity.recover(
+                said.digest(self.domain), identity.from_hex(str(document.get("signature")))
+            )
         except (FieldError, KeyError, ValueError) as error:
             self.report.differ(subject, "acknowledgement", "a signed acknowledgement", error)
             return None
@@ -115,7 +123,9 @@ class OrderShelf:
             return False
         try:
             wish = Cancel(order.maker, identity.from_hex(order_hash))
-            signer = identity.recover(wish.digest(self.domain), identity.from_hex(str(document.get("signature"))))
+            signer = identity.recover(
+                wish.digest(self.domain), identity.from_hex(str(document.get("signature")))
+            )
         except (FieldError, identity.BadSignature):
             return False
         return signer == order.maker or (order.maker, signer, order.side) in self.books.delegates

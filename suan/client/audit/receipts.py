@@ -77,7 +77,9 @@ class ReceiptAudit:
             self.report.differ(root, "evidence", "published receipts of this root", "missing or not JSON")
             return
         self.report.expect(root, "batch", seal["batch_id"], document.get("batch"))
-        runs = [found for item in document.get("receipts", []) if (found := self._read(root, item)) is not None]
+        runs = [
+            found for item in document.get("receipts", []) if (found := self._read(root, item)) is not None
+        ]
         try:
             computed = identity.to_hex(receipts_root([run.leaf for run in runs]))
         except ValueError as error:
@@ -113,13 +115,23 @@ class ReceiptAudit:
         for name in ("kind", "runs_delivered", "units"):
             self.report.expect(subject, f"published {name}", str(closed.get(name)), str(said.get(name)))
         published = self.shelf.find(identity.to_hex(record.bid))
-        if published is None or not isinstance(published.order, Bid) or not isinstance(published.terms, BidTerms):
+        if (
+            published is None
+            or not isinstance(published.order, Bid)
+            or not isinstance(published.terms, BidTerms)
+        ):
             self.report.differ(subject, "bid", "published with its terms", "not readable")
             return
         for run in runs:
             if run.receipt is not None:
                 checked = CheckedReceipt(
-                    run.receipt, run.digest, run.verdict, trade, published.order, published.terms, published.symbol
+                    run.receipt,
+                    run.digest,
+                    run.verdict,
+                    trade,
+                    published.order,
+                    published.terms,
+                    published.symbol,
                 )
                 self._receipt(checked, run)
         self._outcome(subject, trade, runs, published.symbol.split(":")[0])
@@ -129,7 +141,9 @@ class ReceiptAudit:
         delivered = [run for run in runs if run.delivered]
         rejected = any(run.verdict is ReceiptVerdict.REJECTED for run in runs)
         kind = OutcomeKind(closed["kind"])
-        right = OutcomeKind.SLASHED if rejected else OutcomeKind.SETTLED if delivered else OutcomeKind.REFUNDED
+        right = (
+            OutcomeKind.SLASHED if rejected else OutcomeKind.SETTLED if delivered else OutcomeKind.REFUNDED
+        )
         self.report.expect(subject, "outcome that follows from its receipts", right.name, kind.name)
         if kind is not OutcomeKind.SETTLED:
             return
@@ -140,12 +154,16 @@ class ReceiptAudit:
             for run in delivered
             if run.receipt is not None
         )
-        self.report.expect(subject, "runs delivered by its receipts", len(delivered), closed["runs_delivered"])
+        self.report.expect(
+            subject, "runs delivered by its receipts", len(delivered), closed["runs_delivered"]
+        )
         self.report.expect(subject, "work units billed by its receipts", billed, closed["units"])
         for run in delivered:
             key = (trade.record.bid, run.run)
             if key in self._paid_runs:
-                self.report.differ(identity.ord_id(trade.record.bid), f"run {run.run}", "paid once", "paid again")
+                self.report.differ(
+                    identity.ord_id(trade.record.bid), f"run {run.run}", "paid once", "paid again"
+                )
             self._paid_runs.add(key)
 
     def _receipt(self, checked: CheckedReceipt, run: PublishedRun) -> None:
@@ -157,7 +175,10 @@ class ReceiptAudit:
             "run": (run.run, receipt.run),
             "module": (identity.to_hex(terms.module), identity.to_hex(receipt.module)),
             "input": (identity.to_hex(terms.input), identity.to_hex(receipt.input)),
-            "seed": (identity.to_hex(identity.run_seed(record.bid, receipt.run)), identity.to_hex(receipt.seed)),
+            "seed": (
+                identity.to_hex(identity.run_seed(record.bid, receipt.run)),
+                identity.to_hex(receipt.seed),
+            ),
             "profile": (terms.profile, receipt.profile),
         }
         for name, (expected, found) in facts.items():

@@ -41,7 +41,9 @@ def rerun(
         report.runs_recomputed += 1
         wanted = WANTED.get(item.verdict)
         if wanted is not None and finding.judgement is not wanted:
-            report.differ(subject, "recomputation", wanted.value, f"{finding.judgement.value}: {finding.reason}")
+            report.differ(
+                subject, "recomputation", wanted.value, f"{finding.judgement.value}: {finding.reason}"
+            )
 
 
 def recompute_receipt(item: CheckedReceipt, evidence: Evidence) -> Finding | None:
