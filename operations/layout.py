@@ -6,6 +6,7 @@ system's temporary folder, named by a hash of the path of `var/` and recorded in
 
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import secrets
@@ -89,6 +90,14 @@ def secret(var: Path, name: str) -> str:
         prepare(var)
         write(path, secrets.token_hex(24))
     return path.read_text()
+
+
+def package(name: str) -> Path:
+    """Folder of an installed package that carries a server's binaries."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise Refused(f"The package {name} is missing: run `make` or install requirements.txt.")
+    return Path(spec.submodule_search_locations[0])
 
 
 def services(var: Path) -> dict[str, str]:

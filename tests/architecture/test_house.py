@@ -1,0 +1,186 @@
+"""Habits of the house that no linter knows: sizes, exact money, time as an argument, one table of states."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from operations.layout import PROJECT
+from suan.core import lifecycle
+
+ROOMS = ("suan", "ledger", "marketplace", "frontend", "operations")
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+
+# Where the world enters: request, alarm clock, command, process loop, and programs on a person's own machine.
+CLOCK_FILES = (
+    r"marketplace/\w+/(api|tasks|authentication)\.py",
+    r"ledger/(api|tasks|loop|evidence_urls)\.py",
+    r"ledger/chain/(deploy|rpc)\.py",  # Waiting for an answer of the network, never a decision.
+    r".*/management/commands/\w+\.py",
+    r"frontend/.*",
+    r"operations/.*",
+    r"suan/commands/\w+\.py",
+    r"suan/client/.*",
+    r"suan/provider/\w+\.py",
+    r"suan/runtime/\w+\.py",  # Measures how long a run takes.
+)
+CLOCKS = re.compile(
+    r"\b(time\.(time|time_ns|monotonic|monotonic_ns|perf_counter)|timezone\.now|datetime\.(now|utcnow|today)|date\.today)\("
+    r"|\bauto_now(_add)?\s*=\s*True|default=timezone\.now\b"
+)
+CHANCES = re.compile(r"\b(secrets\.\w+|random\.\w+|os\.urandom|uuid\.uuid4)\(")
+CHANCE_FILES = (*CLOCK_FILES, r"ledger/(custodial|chain/signer)\.py", r"marketplace/(settings|problems)\.py")
+
+
+@cache
+def sources(*folders: str) -> tuple[Path, ...]:
+    files = (path for folder in folders for path in (PROJECT / folder).rglob("*.py"))
+    return tuple(path.relative_to(PROJECT) for path in sorted(files) if "migrations" not in path.parts)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse((PROJECT / path).read_text(), filename=str(path))
+
+
+def lines_with(pattern: re.Pattern[str], path: Path) -> Iterator[str]:
+    for number, line in enumerate((PROJECT / path).read_text().splitlines(), start=1):
+        if pattern.search(line.split("#")[0]):
+            yield f"{path}:{number}: {line.strip()}"
+
+
+def breaches(pattern: re.Pattern[str], allowed: tuple[str, ...]) -> list[str]:
+    files = (path for path in sources(*ROOMS) if not any(re.fullmatch(fits, str(path)) for fits in allowed))
+    return [line for path in files for line in lines_with(pattern, path)]
+
+
+def found_in(path: Path, is_bad: Callable[[ast.AST], bool]) -> list[str]:
+    return [f"{path}:{getattr(node, 'lineno', 0)}" for node in ast.walk(tree_of(path)) if is_bad(node)]
+
+
+def test_a_file_is_at_most_four_hundred_lines() -> None:
+    long = {
+        str(path): lines
+        for path in sources(*ROOMS, "tests", "benchmarks")
+        if (lines := len((PROJECT / path).read_text().splitlines())) > FILE_LINES_MAX
+    }
+    assert not long, f"cut these by noun, one file each: {long}"
+
+
+def test_a_function_is_at_most_seventy_lines() -> None:
+    long = {
+        f"{path}:{node.name}": length
+        for path in sources(*ROOMS)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES_MAX
+    }
+    assert not long, f"the parent decides, the leaves compute; cut: {long}"
+
+
+def is_float(node: ast.AST) -> bool:
+    """A float constant, the word float, or a division that makes one."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, float)
+    if isinstance(node, ast.Name):
+        return node.id in ("float", "Decimal", "Fraction")
+    return isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div)
+
+
+def test_the_rules_know_no_float() -> None:
+    found = [
+        place
+        for path in sources("suan/core")
+        for place in found_in(path, lambda node: is_float(node) and not is_refusal(node))
+    ]
+    assert not found, f"money and work are integers; name the rounding (units.div_up, //): {found}"
+
+
+def is_refusal(node: ast.AST) -> bool:
+    """`isinstance(value, float)` is how canonical JSON refuses one; that is no arithmetic."""
+    return id(node) in refusals()
+
+
+@cache
+def refusals() -> frozenset[int]:
+    return frozenset(
+        id(part)
+        for path in sources("suan/core")
+        for call in ast.walk(tree_of(path))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "isinstance"
+        for part in ast.walk(call)
+    )
+
+
+def test_time_is_an_argument_below_the_doors() -> None:
+    found = breaches(CLOCKS, CLOCK_FILES)
+    assert not found, (
+        "take `now` as an argument; api.py, tasks.py and commands read the clock:\n" + "\n".join(found)
+    )
+
+
+def test_chance_is_an_argument_below_the_doors() -> None:
+    found = breaches(CHANCES, CHANCE_FILES)
+    assert not found, "take fresh chance as an argument:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in lifecycle.Kind if kind != lifecycle.Kind.FINALITY])
+def test_every_state_of_the_table_is_reached_by_some_code(kind: lifecycle.Kind) -> None:
+    words = written_words()
+    unused = [name for name in lifecycle.states(kind) if name not in words and name.upper() not in words]
+    assert not unused, (
+        f"states of a {kind} that no code names: take them out of the table or use them: {unused}"
+    )
+
+
+@cache
+def written_words() -> frozenset[str]:
+    """Every string constant and every attribute or name that the server's code contains."""
+    words: set[str] = set()
+    for path in sources("ledger", "marketplace"):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words.add(node.value)
+            elif isinstance(node, ast.Attribute):
+                words.add(node.attr)
+    return frozenset(words)
+
+
+def test_every_state_that_has_not_ended_leads_to_an_end() -> None:
+    for kind in lifecycle.Kind:
+        ends = {name for name in lifecycle.states(kind) if lifecycle.is_end(kind, name)}
+        for name in lifecycle.states(kind):
+            assert reachable(kind, name) & ends, f"a {kind} that is {name} can never end"
+
+
+def reachable(kind: lifecycle.Kind, start: str) -> set[str]:
+    seen, todo = {start}, [start]
+    while todo:
+        following = lifecycle.allowed_from(kind, todo.pop()) - seen
+        seen |= following
+        todo += following
+    return seen
+
+
+def test_only_actions_write_rows() -> None:
+    """`queries.py` and `api.py` read; what changes a row is a verb of an action."""
+    writes = re.compile(
+        r"\.(save|delete|bulk_create|bulk_update|update_or_create|get_or_create|create)\(|\.update\("
+    )
+    found = [
+        line
+        for path in sources("marketplace", "ledger")
+        if path.name == "queries.py" or path.name == "api.py"
+        for line in lines_with(writes, path)
+    ]
+    assert not found, "move the write into actions.py:\n" + "\n".join(found)
+
+
+def test_no_name_of_this_machine_is_in_the_code() -> None:
+    absolute = re.compile(r"[\"'](/home/|/root/|/work/|/Users/)")
+    found = [line for path in sources(*ROOMS, "tests") for line in lines_with(absolute, path)]
+    assert not [line for line in found if "test_house.py" not in line]
