@@ -71,9 +71,20 @@ class Lease(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return self.lease_id
+
     @property
     def lease_id(self) -> str:
         return f"lse_{self.run_id}_{self.attempt}"
 
+
+class SweepClock(models.Model):
+    """When the lease sweep last ran, so that the exchange's own silence is not taken for the agents'."""
+
+    name = models.CharField(max_length=20, unique=True)
+    last_at = models.BigIntegerField()
+    resumed_at = models.BigIntegerField()
+
     def __str__(self) -> str:
-        return self.lease_id
+        return f"{self.name} {self.last_at}"

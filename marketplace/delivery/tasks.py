@@ -1,0 +1,28 @@
+"""Alarm clock of delivery: each task looks for rows that nobody handled yet."""
+
+from __future__ import annotations
+
+import time
+
+from celery import shared_task
+from django.conf import settings
+
+from marketplace.delivery import actions
+from suan.core.jobs import LeaseRules
+
+
+def lease_rules() -> LeaseRules:
+    """The windows of this deployment."""
+    return LeaseRules(lease_seconds=settings.LEASE_SECONDS, silence_seconds=settings.NODE_SILENCE_SECONDS)
+
+
+@shared_task
+def open_jobs() -> None:
+    """Make runs of trades that were locked."""
+    actions.open_jobs(now=int(time.time()))
+
+
+@shared_task
+def expire_leases() -> None:
+    """Renew, release and fail what time asks for."""
+    actions.expire_leases(now=int(time.time()), rules=lease_rules())

@@ -6,8 +6,9 @@ Times are unix seconds. Writer: receipts.actions only.
 
 from django.db import models
 
+from suan.core.records import ReceiptVerdict
+
 RECEIPT_STATUSES = [(name, name) for name in ("submitted", "accepted", "rejected")]
-VERDICT_NONE, VERDICT_ACCEPTED, VERDICT_REJECTED, VERDICT_UNDECIDED = 0, 1, 2, 3
 
 
 class Receipt(models.Model):
@@ -45,12 +46,16 @@ class Receipt(models.Model):
     submitted_at = models.BigIntegerField()
     # what became of it
     status = models.CharField(max_length=10, choices=RECEIPT_STATUSES, default="submitted")
-    verdict = models.PositiveSmallIntegerField(default=VERDICT_NONE)
+    verdict = models.PositiveSmallIntegerField(default=int(ReceiptVerdict.MISSING))
     reason = models.CharField(max_length=300, blank=True, default="")
-    units = models.PositiveBigIntegerField(default=0)  # billed units of the run when accepted, recomputed ones when rejected
+    units = models.PositiveBigIntegerField(
+        default=0
+    )  # billed units of the run when accepted, recomputed ones when rejected
     verified_at = models.BigIntegerField(null=True)
     parked_at = models.BigIntegerField(null=True)
-    recount = models.JSONField(null=True)  # {exit_reason, output, fp64, …, fuel, engine, wall_milliseconds} of our run
+    recount = models.JSONField(
+        null=True
+    )  # {exit_reason, output, fp64, …, fuel, engine, wall_milliseconds} of our run
     confirmed_by = models.CharField(max_length=64, blank=True, default="")
     # the claim of a verifying worker; a killed worker's claim runs out
     claim = models.CharField(max_length=64, blank=True, default="")
@@ -60,7 +65,8 @@ class Receipt(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(status__in=[name for name, _ in RECEIPT_STATUSES]), name="receipt_status_known"
+                condition=models.Q(status__in=[name for name, _ in RECEIPT_STATUSES]),
+                name="receipt_status_known",
             ),
         ]
         indexes = [

@@ -1,0 +1,104 @@
+"""What may be asked of receipts; reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from marketplace.problems import NotFound
+from marketplace.receipts.models import Receipt
+from suan.core.identity import from_hex
+from suan.core.metering import work_units
+from suan.core.receipts import Counters, ExitReason
+from suan.core.receipts import Receipt as SignedReceipt
+from suan.core.records import ReceiptVerdict
+from suan.core.settlement import VerifiedRun
+from suan.core.units import WorkUnits
+
+PARKED = "parked"
+
+
+def receipt_by_id(receipt_id: str) -> Receipt:
+    """The receipt called rcp_0x…. Raises NotFound."""
+    found = Receipt.objects.filter(receipt_id=receipt_id.lower()).select_related("run__trade").first()
+    if found is None:
+        raise NotFound("There is no receipt with this id.")
+    return found
+
+
+def parked() -> Iterable[Receipt]:
+    """Receipts that nobody is paid for because our engines disagree or could not finish; for the status page."""
+    return Receipt.objects.exclude(parked_at=None).order_by("-parked_at", "-id")
+
+
+def backlog() -> int:
+    """Receipts that wait for their verdict."""
+    return Receipt.objects.filter(status="submitted", parked_at=None).count()
+
+
+def signed_struct(receipt: Receipt) -> SignedReceipt:
+    """The EIP-712 struct that the agent signed, rebuilt from its columns."""
+    return SignedReceipt(
+        trade=from_hex(receipt.trade),
+        run=receipt.run_index,
+        module=from_hex(receipt.module),
+        input=from_hex(receipt.input),
+        output=from_hex(receipt.output),
+        seed=from_hex(receipt.seed),
+        fp64=receipt.fp64,
+        fp32=receipt.fp32,
+        integer=receipt.integer,
+        memory_control=receipt.memory_control,
+        fuel=receipt.fuel,
+        engine=receipt.engine,
+        profile=receipt.profile,
+        exit_reason=receipt.exit_reason,
+        cpu_milliseconds=receipt.cpu_milliseconds,
+        wall_milliseconds=receipt.wall_milliseconds,
+        peak_memory_bytes=receipt.peak_memory_bytes,
+        started_at=receipt.started_at,
+        ended_at=receipt.ended_at,
+    )
+
+
+def counters_of(receipt: Receipt) -> Counters:
+    """The four counters as the receipt states them."""
+    return Counters(receipt.fp64, receipt.fp32, receipt.integer, receipt.memory_control)
+
+
+def claimed_units(receipt: Receipt, symbol: str) -> WorkUnits:
+    """Work units of the counters that the receipt states, whether true or not."""
+    return work_units(counters_of(receipt), symbol.split(":")[0])
+
+
+def verified_run(receipt: Receipt | None, run: int) -> VerifiedRun:
+    """What settlement may count of one run: the verdict and the recomputed work, never the claimed."""
+    if receipt is None:
+        return VerifiedRun.missing(run)
+    return VerifiedRun(
+        run=run,
+        verdict=ReceiptVerdict(receipt.verdict),
+        exit_reason=ExitReason(receipt.exit_reason),
+        counted=WorkUnits(int(receipt.units)),
+    )
+
+
+def render(receipt: Receipt) -> dict[str, Any]:
+    """The receipt as the API shows it."""
+    return {
+        "receipt_id": receipt.receipt_id,
+        "trade_id": f"trd_{receipt.trade}",
+        "run": receipt.run_index,
+        "receipt": signed_struct(receipt).to_json(),
+        "signature": receipt.signature,
+        "agent": receipt.agent,
+        "status": receipt.status,
+        "parked": receipt.parked_at is not None,
+        "verdict": receipt.verdict,
+        "reason": receipt.reason,
+        "units": str(receipt.units),
+        "confirmed_by": receipt.confirmed_by,
+        "recount": receipt.recount,
+        "submitted_at": receipt.submitted_at,
+        "verified_at": receipt.verified_at,
+    }

@@ -39,22 +39,29 @@ class SettlementBatch(models.Model):
 class Closing(models.Model):
     """How one trade leaves the chain: planned by us, then as its TradeClosed event says.
 
-    `event_id` is ledger's row of the event; while it is not final a reorg may replace it by another.
+    `event_position` is ledger's position of the event; while it is not final a reorg may replace it by another.
     `returned_at` is set once, when unused units and undelivered runs went back to their orders.
     """
 
     trade = models.OneToOneField("clearing.Trade", on_delete=models.PROTECT, related_name="closing")
-    settlement = models.ForeignKey(SettlementBatch, on_delete=models.PROTECT, null=True, related_name="closings")
+    settlement = models.ForeignKey(
+        SettlementBatch, on_delete=models.PROTECT, null=True, related_name="closings"
+    )
     kind = models.PositiveSmallIntegerField()
     runs_delivered = models.PositiveBigIntegerField()
     units = models.PositiveBigIntegerField()
-    event_id = models.BigIntegerField(null=True)
+    event_position = models.BigIntegerField(null=True)
     transaction = models.CharField(max_length=66, blank=True, default="")
     returned_at = models.BigIntegerField(null=True)
     final = models.BooleanField(default=False)
 
     class Meta:
-        indexes = [models.Index(fields=["event_id"], condition=models.Q(final=False), name="closing_not_final")]
+        indexes = [
+            models.Index(
+                fields=["event_position"], condition=models.Q(final=False), name="closing_not_final"
+            ),
+            models.Index(fields=["-event_position"], name="closing_by_event"),
+        ]
 
     def __str__(self) -> str:
         return f"closing of trade {self.trade_id} (kind {self.kind})"

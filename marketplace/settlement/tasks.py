@@ -1,0 +1,44 @@
+"""Alarm clock of settlement."""
+
+from __future__ import annotations
+
+import time
+
+from celery import shared_task
+from django.conf import settings
+
+from marketplace.settlement import actions
+
+ATTEST_LEAD_DIVISOR = 4
+"""A delivery that still waits in the last quarter of the verification grace is attested on chain."""
+
+
+@shared_task
+def cut_batches() -> None:
+    """Conclude trades, take back closes that failed, and plan the closes that are due."""
+    now = int(time.time())
+    actions.retry_failed(now=now)
+    actions.conclude_trades(now=now)
+    actions.cut_batches(
+        now=now, pace_seconds=settings.CLOSE_SECONDS, outcomes_max=settings.OUTCOMES_PER_CLOSE_MAX
+    )
+
+
+@shared_task
+def refund_overdue() -> None:
+    """Attest, refund and pay what no verdict reached in time."""
+    now = int(time.time())
+    actions.attest_waiting(now=now, lead_seconds=settings.VERIFICATION_GRACE_SECONDS // ATTEST_LEAD_DIVISOR)
+    actions.refund_overdue(now=now)
+    actions.pay_attested(now=now)
+
+
+@shared_task
+def finalize() -> None:
+    """Follow the chain: end trades by their closes, and give back what final closes did not use.
+
+    Money moves in ledger.posting when the indexer sees an event become final.
+    """
+    now = int(time.time())
+    actions.observe_closes(now=now)
+    actions.return_quantities(now=now)

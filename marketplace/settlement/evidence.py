@@ -1,0 +1,71 @@
+"""The published document behind one close: every run of every trade it names, with receipt, verdict and recount.
+
+Anybody rebuilds from it the root that the contract logged (docs/protocol.md, sections 4 and 5). The document is
+canonical JSON, so the same facts give the same bytes, and publishing it again is no news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from marketplace.receipts.models import Receipt
+from marketplace.receipts.queries import signed_struct
+from suan.core.identity import ZERO_BYTES32, canonical_json, parse_id, to_hex
+from suan.core.records import Outcome, ReceiptVerdict, Record, receipts_root
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """One run of a closing trade; `receipt` is None when none came."""
+
+    trade: bytes
+    run: int
+    receipt: Receipt | None
+
+    @property
+    def leaf(self) -> tuple[bytes, bytes, int, int]:
+        """(receipt digest, trade, run, verdict)."""
+        if self.receipt is None:
+            return (ZERO_BYTES32, self.trade, self.run, int(ReceiptVerdict.MISSING))
+        return (parse_id(self.receipt.receipt_id), self.trade, self.run, self.receipt.verdict)
+
+    def to_json(self) -> dict[str, Any]:
+        receipt = self.receipt
+        return {
+            "trade": to_hex(self.trade),
+            "run": self.run,
+            "receipt": None if receipt is None else signed_struct(receipt).to_json(),
+            "signature": "" if receipt is None else receipt.signature,
+            "verdict": int(ReceiptVerdict.MISSING) if receipt is None else receipt.verdict,
+            "reason": "no receipt came" if receipt is None else receipt.reason,
+            "confirmed_by": "" if receipt is None else receipt.confirmed_by,
+            "recount": None if receipt is None else receipt.recount,
+        }
+
+
+def root_of(runs: Sequence[RunOutcome]) -> bytes:
+    """The receiptsRoot that close() carries."""
+    return receipts_root([run.leaf for run in runs])
+
+
+def outcome_rows(records: Sequence[Record], outcomes: Mapping[bytes, Outcome]) -> list[dict[str, Any]]:
+    """Outcomes in the order of the records of the call."""
+    return [
+        {
+            "trade": to_hex(record.trade),
+            "kind": int(outcomes[record.trade].kind),
+            "runs_delivered": outcomes[record.trade].runs_delivered,
+            "units": str(outcomes[record.trade].units),
+        }
+        for record in records
+    ]
+
+
+def document(*, batch: bytes, outcomes: list[dict[str, Any]], runs: Sequence[RunOutcome]) -> bytes:
+    """The bytes that are published as settlements/0x<receiptsRoot>.json."""
+    ordered = sorted(runs, key=lambda run: (run.trade, run.run))
+    return canonical_json(
+        {"batch": to_hex(batch), "outcomes": outcomes, "receipts": [run.to_json() for run in ordered]}
+    )
