@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {MarketTest} from "../utils/MarketTest.sol";
+
+contract OpenDelegatesTest is MarketTest {
+    uint40 internal constant LATER = START + 1 hours;
+
+    function test_a_delegate_of_the_buyer_spends_the_buyers_money() external {
+        _buySide(10 ether, 0.9 ether, LATER);
+        Lock memory lock = _open(_signedByBuyersDelegate(_bid(), 3));
+        vm.assertEq(lock.records[0].buyer, buyer, "the owner is the buyer");
+        vm.assertEq(_locked(buyer), 3 * PRICE, "the owner's payment");
+        vm.assertEq(market.spentBy(buyer, delegate, 1), 3 * PRICE, "payments count");
+    }
+
+    function test_a_delegate_of_the_provider_spends_bonds() external {
+        _sellSide(1 ether, 0.8 ether, LATER);
+        _open(_signedByProvidersDelegate(_offer(), 3));
+        vm.assertEq(market.spentBy(provider, delegate, 2), 0.6 ether, "bonds count");
+        vm.assertEq(_locked(provider), 0.6 ether, "the owner's bond");
+    }
+
+    function test_code_11_a_key_of_the_other_side() external {
+        vm.prank(buyer);
+        registry.setDelegate(delegate, 2, 10 ether, 0, LATER);
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
+    }
+
+    function test_code_1_a_delegate_of_somebody_else() external {
+        vm.prank(buyer2);
+        registry.setDelegate(delegate, 1, 10 ether, 0.9 ether, LATER);
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 1);
+    }
+
+    function test_code_11_the_key_ran_out() external {
+        _buySide(10 ether, 0.9 ether, START + 10);
+        vm.warp(START + 10);
+        vm.assertEq(_open(_signedByBuyersDelegate(_bid(), 1)).records.length, 1, "the last second counts");
+        vm.warp(START + 11);
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
+    }
+
+    function test_code_11_the_key_was_revoked() external {
+        _buySide(10 ether, 0.9 ether, LATER);
+        _buySide(10 ether, 0.9 ether, 0);
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
+    }
+
+    function test_code_11_a_bid_above_the_worst_price() external {
+        _buySide(10 ether, 0.9 ether - 1, LATER);
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
+    }
+
+    function test_code_11_an_offer_below_the_worst_price() external {
+        _sellSide(10 ether, 0.8 ether + 1, LATER);
+        _assertRejected(_open(_signedByProvidersDelegate(_offer(), 1)), 11);
+    }
+
+    function test_code_11_the_lock_passes_the_spend_cap_by_one() external {
+        _buySide(uint96(2 * PRICE - 1), 0.9 ether, LATER);
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 2)), 11);
+        vm.assertEq(_locked(provider), 0, "no bond is left locked");
+    }
+
+    function test_code_11_the_bond_passes_the_spend_cap_by_one() external {
+        _sellSide(0.4 ether - 1, 0.8 ether, LATER);
+        _assertRejected(_open(_signedByProvidersDelegate(_offer(), 2)), 11);
+        vm.assertEq(_locked(buyer), 0, "no payment is left locked");
+    }
+
+    function test_the_cap_counts_over_fills_and_batches_and_spares_what_fits() external {
+        _buySide(uint96(3 * PRICE), 0.9 ether, LATER);
+        Opening memory o = _signedByBuyersDelegate(_bid(), 1);
+        o.fills = new IMarket.Fill[](3);
+        o.fills[0] = IMarket.Fill(0, 0, 0, 0, 2);
+        o.fills[1] = IMarket.Fill(0, 0, 0, 2, 2); // would pass the cap
+        o.fills[2] = IMarket.Fill(0, 0, 0, 2, 1);
+        Lock memory lock = _open(o);
+        vm.assertEq(lock.records.length, 2, "two fit");
+        vm.assertEq(lock.codes[0], 11, "one does not");
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
+    }
+
+    function test_money_that_came_back_does_not_refill_the_cap() external {
+        _buySide(uint96(2 * PRICE), 0.9 ether, LATER);
+        Lock memory lock = _open(_signedByBuyersDelegate(_bid(), 2));
+        _closeOne(lock, REFUNDED, 0, 0);
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
+    }
+
+    function test_a_new_setting_starts_a_new_count() external {
+        _buySide(uint96(2 * PRICE), 0.9 ether, LATER);
+        _open(_signedByBuyersDelegate(_bid(), 2));
+        _buySide(uint96(PRICE), 0.9 ether, LATER);
+        vm.assertEq(market.spentBy(buyer, delegate, 1), 0, "from zero");
+        vm.assertEq(_open(_signedByBuyersDelegate(_bid(), 1)).records.length, 1, "within the new cap");
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
+    }
+
+    function test_a_delegate_cannot_withdraw() external {
+        _buySide(10 ether, 0.9 ether, LATER);
+        bytes32 typeHash = keccak256("WithdrawalRequest(address account,uint128 amount,uint256 nonce,uint40 deadline)");
+        bytes32 digest = _marketDigest(keccak256(abi.encode(typeHash, buyer, uint128(1), uint256(0), LATER)));
+        bytes memory signature = _sign(DELEGATE_KEY, digest);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidSignature.selector, buyer));
+        market.requestWithdrawalSigned(buyer, 1, 0, LATER, signature);
+    }
+
+    function test_a_delegate_cannot_cancel() external {
+        _buySide(10 ether, 0.9 ether, LATER);
+        bytes32 order = _bidHash(_bid());
+        bytes32 typeHash = keccak256("Cancel(address maker,bytes32 order)");
+        bytes memory signature = _sign(DELEGATE_KEY, _marketDigest(keccak256(abi.encode(typeHash, buyer, order))));
+        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidSignature.selector, buyer));
+        market.cancelSigned(buyer, order, signature);
+    }
+
+    function testFuzz_the_cap_is_never_passed(uint96 cap, uint8 runs) external {
+        cap = uint96(bound(cap, 0, 12 * PRICE));
+        runs = uint8(bound(runs, 1, 10));
+        _buySide(cap, 0.9 ether, LATER);
+        Lock memory lock = _open(_signedByBuyersDelegate(_bid(), runs));
+        vm.assertEq(lock.records.length, uint256(runs) * PRICE <= cap ? 1 : 0, "it trades exactly if it fits");
+        vm.assertLe(market.spentBy(buyer, delegate, 1), cap, "spent");
+    }
+
+    function _buySide(uint96 cap, uint96 worst, uint40 until) private {
+        vm.prank(buyer);
+        registry.setDelegate(delegate, 1, cap, worst, until);
+    }
+
+    function _sellSide(uint96 cap, uint96 worst, uint40 until) private {
+        vm.prank(provider);
+        registry.setDelegate(delegate, 2, cap, worst, until);
+    }
+
+    function _signedByBuyersDelegate(IMarket.Bid memory bid, uint32 runs) private view returns (Opening memory o) {
+        o = _opening(_offer(), bid, runs);
+        o.bidSignatures[0] = _sign(DELEGATE_KEY, _bidHash(bid));
+    }
+
+    function _signedByProvidersDelegate(IMarket.Offer memory offer, uint32 runs)
+        private
+        view
+        returns (Opening memory o)
+    {
+        o = _opening(offer, _bid(), runs);
+        o.offerSignatures[0] = _sign(DELEGATE_KEY, _offerHash(offer));
+    }
+}
