@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.conf import settings
@@ -212,7 +212,7 @@ def _product(symbol: str) -> dict[str, Any]:
 
 
 def _weights(resource_class: str) -> dict[str, int]:
-    return weights(resource_class)._asdict()
+    return asdict(weights(resource_class))
 
 
 urlpatterns = [

@@ -1,0 +1,23 @@
+"""A market without a chain. Imports of Django code stand inside the functions: see tests/ledger/conftest.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def market(db, var: Path):
+    """A deployment file, and everything that is on_commit happens (each test is one transaction of its own)."""
+    from tests.book.market import write_deployment
+
+    return write_deployment(var)
+
+
+@pytest.fixture
+def open_market(transactional_db, var: Path):
+    """As market, for tests with real commits and several connections."""
+    from tests.book.market import write_deployment
+
+    return write_deployment(var)
