@@ -1,0 +1,237 @@
+"""`make demo`: start a market on an empty folder, trade real jobs between strangers, settle, audit, and say what happened.
+
+The demonstration uses the public interface only. It ends with exit code 0 only if every trade settled or was refunded, the
+dishonest provider was caught, every promised order behaved as the rules say, and the audit found no difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from operations import layout, people, summary
+from operations.jobs import Job, OptionResult, measured, option_result, save_picture
+from operations.market import Market, start_market
+from operations.people import Buyer, Provider, wait_until
+from suan.client.api import CLOSED_TRADES, TERMINAL, Suan
+from suan.client.audit.report import Report
+from suan.client.audit.run import audit
+from suan.runtime.run import ENGINE
+
+PRODUCT = "cpu.fp64:eu-north:recomputed"
+PROVIDERS = (("Aurora", "0.90", PRODUCT), ("Borealis", "1.10", PRODUCT), ("Cirrus", "0.70", PRODUCT))
+DISHONEST = "Cirrus"
+CAPACITY = {"Aurora": "0.0012", "Borealis": "0.01", "Cirrus": "0.0002"}
+NBODY_BIDS, OPTION_BIDS = 9, 12
+TRADING_SECONDS_MAX = 240.0
+RERUN_PPM = 100_000
+
+Json = dict[str, Any]
+
+
+def say(text: str) -> None:
+    """One line of progress with the time of day."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+@dataclass
+class Story:
+    """What the demonstration knows while it goes on."""
+
+    market: Market
+    folder: Path
+    seconds: dict[str, float] = field(default_factory=dict)
+    orders: list[tuple[Suan, Json]] = field(default_factory=list)
+    named: dict[str, list[tuple[Suan, Json]]] = field(default_factory=dict)
+    providers: list[Provider] = field(default_factory=list)
+    buyers: list[Buyer] = field(default_factory=list)
+    facts: Json = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    def phase(self, name: str) -> None:
+        """Close the phase that ran until now under `name`."""
+        now = time.monotonic()
+        self.seconds[name] = round(now - self.began, 1)
+        self.began = now
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demonstration; 0 when everything that it promises came true."""
+    parser = argparse.ArgumentParser(prog="python -m operations demo", description=__doc__)
+    parser.parse_args(arguments)
+    folder = layout.default_var() / "demo"
+    began = time.monotonic()
+    say("starting a market of its own in " + str(folder / "market"))
+    with start_market(var=empty(folder), profile="demo", without=("agent1", "agent2"), report=say) as market:
+        story = Story(market, folder, began=began)
+        story.phase("start")
+        prepare(story)
+        place(story)
+        settle(story)
+        collect(story)
+        report = check(story)
+        document = summary.document(story, report)
+        say("stopping the market")
+    document["seconds"] = story.seconds | {"total": round(time.monotonic() - began, 1)}
+    (folder / "report.json").write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
+    failures = summary.failures(document)
+    summary.show(document, failures, folder)
+    return 1 if failures else 0
+
+
+def empty(folder: Path) -> Path:
+    """An empty var folder for the market; compiled contracts are kept, since they follow from their sources alone."""
+    market, kept = folder / "market", folder / "contracts"
+    if market.exists():
+        if (market / "contracts").exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.move(market / "contracts", kept)
+        layout.remove(market)
+    market.mkdir(parents=True, mode=0o700)
+    if kept.exists():
+        shutil.copytree(kept, market / "contracts")
+    return market
+
+
+def prepare(story: Story) -> None:
+    """Accounts, test tokens, agents that measure their machines, jobs that their buyers measured."""
+    say("three providers and three buyers open accounts and ask the faucet for test tokens")
+    story.providers = people.providers(story.market, PROVIDERS)
+    people.start_agents(story.market, story.providers, dishonest=DISHONEST)
+    story.buyers = people.buyers(story.market)
+    say("agents measure their machines; buyers measure their jobs")
+    jobs = measured(story.folder / "jobs")
+    story.facts["jobs"] = jobs
+    people.wait_for_nodes(story.providers)
+    say("waiting until the deposits are final")
+    people.wait_for_money([*(p.account for p in story.providers), *(b.hand for b in story.buyers)])
+    people.wait_for_delegate(story.buyers[2])
+    story.phase("accounts")
+
+
+def place(story: Story) -> None:
+    """Offers first, then all bids within a second or two, as a market sees them."""
+    for provider in story.providers:
+        offer = people.list_capacity(provider, gflops_hours=CAPACITY[provider.name], engine=ENGINE)
+        remember(story, "offers", provider.account, offer)
+        say(f"{provider.name} offers {CAPACITY[provider.name]} GFLOPS·h at {provider.price}")
+    jobs: dict[str, Job] = story.facts["jobs"]
+    ada, bea, chen = story.buyers
+    stored = {name: (ada.hand.upload(job.module), ada.hand.upload(job.stdin)) for name, job in jobs.items()}
+    for buyer in (bea, chen):
+        for job in jobs.values():
+            buyer.hand.upload(job.module)
+            buyer.hand.upload(job.stdin)
+
+    def bid(group: str, buyer: Buyer, name: str, price: str, runs: int) -> None:
+        module, stdin = stored[name]
+        maker = None if buyer.hand.key is None else buyer.maker
+        placed = buyer.hand.bid(
+            PRODUCT,
+            price=price,
+            module=module,
+            input=stdin,
+            runs=runs,
+            ceiling_units=jobs[name].ceiling_units,
+            deliver_seconds=600,
+            maker=maker,
+        )
+        remember(story, group, buyer.hand, placed)
+
+    plan = [("option", chen, "option", "2.00", 1)] * OPTION_BIDS
+    plan += [("nbody", ada, "nbody", f"1.{20 + 5 * i}", 1 + i % 2) for i in range(NBODY_BIDS)]
+    plan += [("picture", bea, "picture", "1.60", 16), ("trap", ada, "trap", "1.50", 1)]
+    plan += [("too low", bea, "option", "0.01", 1), ("cancelled", ada, "nbody", "0.02", 2)]
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(bid, *entry) for entry in plan]:
+            done.result()
+    say(f"{len(plan)} bids are in the book")
+    hand, order = story.named["cancelled"][0]
+    story.facts["cancelled"] = hand.cancel(order["order_id"])
+    story.phase("orders")
+
+
+def remember(story: Story, group: str, hand: Suan, order: Json) -> None:
+    story.orders.append((hand, order))
+    story.named.setdefault(group, []).append((hand, order))
+
+
+def settle(story: Story) -> None:
+    """Wait until every bid that can trade is filled and every trade is closed and final."""
+    waiting = [entry for group, entries in story.named.items() if group != "offers" for entry in entries]
+    low = story.named["too low"][0][1]["order_id"]
+    shown = ""
+
+    def done() -> bool:
+        nonlocal shown
+        states: dict[str, int] = {}
+        closed = True
+        for hand, order in waiting:
+            found = hand.order(order["order_id"])
+            closed &= found["order_status"] in TERMINAL or order["order_id"] == low
+        for trade in all_trades(story):
+            states[trade["status"]] = states.get(trade["status"], 0) + 1
+            closed &= trade["status"] in CLOSED_TRADES and trade["finality"] == "final"
+        line = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        if line != shown:
+            say(f"trades: {line or 'none yet'}")
+            shown = line
+        return closed and bool(states)
+
+    wait_until("all trades to be closed and final", done, seconds=TRADING_SECONDS_MAX)
+    story.phase("trading")
+
+
+def all_trades(story: Story) -> list[Json]:
+    """Every trade of the market, as anybody may list them."""
+    return list(story.buyers[0].hand.pages("/trades", limit=500))
+
+
+def collect(story: Story) -> None:
+    """Fetch what was bought and look at it."""
+    picture_hand, picture = story.named["picture"][0]
+    path = story.folder / "picture.png"
+    save_picture(picture_hand.outputs(picture["order_id"]), path)
+    story.facts["picture"] = str(path.relative_to(layout.default_var().parent))
+    outputs = [o for hand, order in story.named["option"] for o in hand.outputs(order["order_id"])]
+    result: OptionResult = option_result(outputs)
+    story.facts["option"] = result
+    hand, low = story.named["too low"][0]
+    story.facts["explanation"] = hand.explain(low["order_id"])
+    hand, trap = story.named["trap"][0]
+    story.facts["trap"] = hand.get(f"/trades/{hand.trades(trap['order_id'])[0]['trade_id']}")
+    nbody_hand, nbody = story.named["nbody"][0]
+    story.facts["nbody"] = nbody_hand.outputs(nbody["order_id"])[0].data.decode()
+    story.facts["trades"] = all_trades(story)
+    story.phase("results")
+
+
+def check(story: Story) -> Report:
+    """Audit from the chain and the published evidence, as a stranger would."""
+    deployment = story.buyers[0].hand.market
+    acknowledgements = []
+    folder = story.folder / "acknowledgements"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for number, (_, order) in enumerate(story.orders):
+        path = folder / f"{number:03d}.json"
+        path.write_text(json.dumps(order["acknowledgement"]))
+        acknowledgements.append(path)
+    say("auditing from the chain endpoint and the evidence address alone")
+    report = audit(
+        story.market.rpc_url,
+        deployment["market"],
+        f"{story.market.base_url}/evidence",
+        acknowledgements=acknowledgements,
+        rerun_ppm=RERUN_PPM,
+    )
+    say(f"audit: {report.differences_total} differences")
+    story.phase("audit")
+    return report
