@@ -100,7 +100,7 @@ DATABASE_URL = os.environ.get("DATABASE_URL") or _embedded.get("database_url", "
 REDIS_URL = os.environ.get("REDIS_URL") or _embedded.get("redis_url", "redis://127.0.0.1:6379/0")
 CHAIN_RPC_URL = os.environ.get("CHAIN_RPC_URL") or _embedded.get("chain_rpc_url", "http://127.0.0.1:8545")
 # A chain of our own may mint gas and tokens, and be mined by us; somebody else's chain may not.
-LOCAL_CHAIN = flag("SUAN_LOCAL_CHAIN", default="CHAIN_RPC_URL" not in os.environ)
+LOCAL_CHAIN = flag("SUAN_LOCAL_CHAIN", default=not os.environ.get("CHAIN_RPC_URL"))
 DATABASES = {"default": database(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
