@@ -1,0 +1,253 @@
+"""A seeded walk through the life of a market: calls that mostly succeed, with a good share that must not.
+
+`Walk` chooses the next step by looking at the model; a step is applied to the model and, in the differential
+test, to the real contract. Nothing here asks a clock: time is the walk's own.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from suan.core.identity import Domain
+from suan.core.market_model import Delegate, MarketModel, Opened, Reverted
+from suan.core.orders import SIDE_BUY, SIDE_SELL, Bid, Offer
+from suan.core.products import PRODUCTS
+from suan.core.settlement import BatchHead, Clearing, Fill, InvalidOutcome, MarketParameters, Outcome, Record
+from suan.core.units import minimum_units
+from tests.core.signing import Key
+
+TREASURY, POOL, RERUN = ("0x" + digit * 40 for digit in "789")
+TOKEN = 10**18
+PRODUCT, OTHER_PRODUCT = (product.id for product in list(PRODUCTS.values())[:2])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: the model's method, its arguments, and when (unix seconds)."""
+
+    name: str
+    arguments: dict[str, Any]
+    now: int
+
+
+@dataclass
+class Batch:
+    head: BatchHead
+    records: tuple[Record, ...]
+
+
+class Walk:
+    """People, their orders and the batches so far. `delegates` are settings that the Registry must know."""
+
+    def __init__(
+        self, *, seed: int, now: int, domain: Domain, parameters: MarketParameters, verifier_set: bytes
+    ) -> None:
+        self.chance = random.Random(seed)
+        self.now = now
+        self.verifier_set = verifier_set
+        self.people = [Key(f"person {number}") for number in range(5)]
+        self.helper, self.stranger = Key("helper"), Key("stranger")
+        self.delegates = self._delegates()
+        self.model = MarketModel(domain, parameters, TREASURY, POOL, RERUN, delegates=dict(self.delegates))
+        self.offers: list[tuple[Offer, bytes]] = []
+        self.bids: list[tuple[Bid, bytes]] = []
+        self.batches: list[Batch] = []
+        self.clearings = 0
+
+    def next_step(self) -> Step:
+        """The next call; time moves on, sometimes past every deadline of the open trades."""
+        self.now += self.chance.choice([1, 1, 1, 2, 5, 30])
+        makers = [self._deposit, self._deposit, *[self._open] * 6, self._cancel]
+        makers += [self._request_withdrawal, self._withdraw]
+        if self.batches:
+            makers += [
+                self._close,
+                self._close,
+                self._close,
+                self._refund,
+                self._attest,
+                self._attest,
+                self._pay,
+            ]
+        name, arguments = self.chance.choice(makers)()
+        return Step(name, arguments, self.now)
+
+    def apply(self, step: Step) -> Any:
+        """What the model answers; Reverted and InvalidOutcome come back as values."""
+        timed = {"request_withdrawal", "withdraw", "open", "refund", "attest_delivery", "pay_attested"}
+        arguments = step.arguments | ({"now": step.now} if step.name in timed else {})
+        try:
+            result = getattr(self.model, step.name)(**arguments)
+        except (Reverted, InvalidOutcome) as error:
+            return error
+        if isinstance(result, Opened) and result.head:
+            self.batches.append(Batch(result.head, result.records))
+        return result
+
+    def _deposit(self):
+        return "deposit", {
+            "account": self._person().address,
+            "amount": self.chance.choice([0, 1, TOKEN, 50 * TOKEN, 50 * TOKEN]),
+        }
+
+    def _request_withdrawal(self):
+        return "request_withdrawal", {
+            "account": self._person().address,
+            "amount": self.chance.choice([0, 1, TOKEN, 20 * TOKEN]),
+        }
+
+    def _withdraw(self):
+        return "withdraw", {"account": self._person().address}
+
+    def _cancel(self):
+        orders = self.offers[-6:] + self.bids[-6:]
+        known = [(order.maker, order.digest(self.model.domain)) for order, _ in orders]
+        maker, order = self.chance.choice(known or [(self._person().address, bytes(32))])
+        return "cancel", {"maker": maker, "order": order}
+
+    def _open(self):
+        offers = [self._order(self.offers, self._offer) for _ in range(self.chance.randint(1, 3))]
+        bids = [self._order(self.bids, self._bid) for _ in range(self.chance.randint(1, 4))]
+        self.clearings += 1
+        clearings = [
+            Clearing(
+                product,
+                self.clearings,
+                bytes(32),
+                self.chance.choice([TOKEN, TOKEN, TOKEN + 12_345, 3 * TOKEN]),
+            )
+            for product in (PRODUCT, OTHER_PRODUCT)[: self.chance.randint(1, 2)]
+        ]
+        fills = [self._fill(offers, bids, clearings) for _ in range(self.chance.randint(1, 6))]
+        return "open", {
+            "verifier_set": self.verifier_set, "clearings": clearings, "fills": fills,
+            "offers": [order for order, _ in offers], "offer_signatures": [signature for _, signature in offers],
+            "bids": [order for order, _ in bids], "bid_signatures": [signature for _, signature in bids],
+        }  # fmt: skip
+
+    def _fill(self, offers, bids, clearings):
+        bid = self.chance.randrange(len(bids))
+        runs = self._mostly(self.chance.choice([1, 1, 2, 3]), 0)
+        first = self.chance.randint(0, max(bids[bid][0].runs - max(runs, 1), 0)) + (
+            self.chance.random() < 0.05
+        )
+        stray = self.chance.random() < 0.05
+        return Fill(
+            len(offers) if stray else self.chance.randrange(len(offers)),
+            bid,
+            self._mostly(0, len(clearings) - 1),
+            first,
+            runs,
+        )
+
+    def _order(self, known, make):
+        if known and self.chance.random() < 0.6:
+            return self.chance.choice(known[-6:])
+        known.append(make())
+        return known[-1]
+
+    def _offer(self):
+        units, price = self.chance.choice([5_000, 36_000, 10**9]), self.chance.choice([0, TOKEN // 2, TOKEN])
+        return self._signed(Offer, SIDE_SELL, {"units": units, "price": price})
+
+    def _bid(self):
+        runs, ceiling = self.chance.randint(1, 8), self.chance.choice([1, 999, 36_001, 10**7])
+        price = self.chance.choice([TOKEN, 2 * TOKEN, 2 * TOKEN])
+        return self._signed(Bid, SIDE_BUY, {"runs": runs, "ceiling": ceiling, "price": price})
+
+    def _signed(self, struct, side, special):
+        owner = self._person()
+        valid_until = self.now + self.chance.choice([0, 20] + [600] * 8)
+        order = struct(
+            maker=owner.address, product=self._mostly(PRODUCT, OTHER_PRODUCT),
+            side=self._mostly(side, 3 - side), nonce=self.chance.getrandbits(60), valid_until=valid_until,
+            deliver_by=valid_until + self.chance.choice([0, 100, 400, 400, 400, 400, 31 * 86_400]),
+            verifier_set=self._mostly(self.verifier_set, bytes(32)), max_fee_bps=self._mostly(10_000, 0),
+            terms=bytes(32), **special,
+        )  # fmt: skip
+        signer = self.chance.choices([owner, self.helper, self.stranger], [85, 14, 1])[0]
+        signature = signer.sign(order.digest(self.model.domain))
+        return order, self._mostly(signature, signature[:64] + b"\x1d")
+
+    def _close(self):
+        batch, records = self._some_records()
+        return "close", {
+            "head": batch.head,
+            "records": records,
+            "outcomes": [self._outcome(r) for r in records],
+        }
+
+    def _refund(self):
+        batch, records = self._some_records()
+        self._wait_for(records, self.model.parameters.verification_grace)
+        return "refund", {"head": batch.head, "records": records}
+
+    def _attest(self):
+        in_time = [
+            (batch, [record])
+            for batch in self.batches
+            for record in self._open_records(batch)
+            if record.deliver_by + self.model.parameters.verification_grace > self.now
+        ]
+        batch, records = self.chance.choice(in_time or [self._some_records()])
+        delivered = self.chance.randint(1, records[0].runs)
+        units = delivered * records[0].ceiling + (self.chance.random() < 0.1)
+        return "attest_delivery", {
+            "head": batch.head, "record": records[0], "runs_delivered": delivered, "units": units,
+        }  # fmt: skip
+
+    def _pay(self):
+        attested = [
+            (batch, [record])
+            for batch in self.batches
+            for record in self._open_records(batch)
+            if (batch.head.id(), record.index) in self.model.attestations
+        ]
+        batch, records = self.chance.choice(attested or [self._some_records()])
+        self._wait_for(records, 2 * self.model.parameters.verification_grace)
+        return "pay_attested", {"head": batch.head, "record": records[0]}
+
+    def _wait_for(self, records, grace):
+        """Often let the time of these trades pass, so that what waits for it can happen."""
+        due = max(record.deliver_by for record in records) + grace
+        if self.now < due < self.now + 2_000 and self.chance.random() < 0.7:
+            self.now = due - (self.chance.random() < 0.1)
+
+    def _some_records(self):
+        """Records of one batch by index: mostly open ones, sometimes with some that have ended."""
+        batch = self.chance.choice([b for b in self.batches if self._open_records(b)] or self.batches)
+        records = self._mostly(self._open_records(batch), batch.records) or batch.records
+        count = self.chance.randint(1, len(records))
+        return batch, sorted(self.chance.sample(records, count), key=lambda record: record.index)
+
+    def _open_records(self, batch):
+        bits = self.model.open_bits[batch.head.id()]
+        return [record for record in batch.records if bits & (1 << record.index)]
+
+    def _outcome(self, record):
+        kind = self.chance.choices([0, 1, 2, 3], [20, 57, 20, 3])[0]
+        if kind != 1:
+            return Outcome(kind, 0, self.chance.choice([1, 5_000, 2**63]) if kind == 2 else 0)
+        delivered = self.chance.randint(1, record.runs)
+        least = delivered * minimum_units(record.ceiling)
+        units = self._mostly(self.chance.randint(least, delivered * record.ceiling), least - 1)
+        return Outcome(1, delivered, units)
+
+    def _delegates(self):
+        settings = {}
+        for owner in self.people[:4]:
+            for side in (SIDE_BUY, SIDE_SELL):
+                if self.chance.random() < 0.8:
+                    cap = self.chance.choice([TOKEN // 100, 20 * TOKEN])
+                    worst = TOKEN if side == SIDE_BUY else TOKEN // 2
+                    valid = self.now + self.chance.choice([500, 10**6])
+                    settings[owner.address, self.helper.address, side] = Delegate(cap, worst, valid, 1)
+        return settings
+
+    def _person(self) -> Key:
+        return self.chance.choice(self.people)
+
+    def _mostly(self, right, wrong):
+        return wrong if self.chance.random() < 0.03 else right
