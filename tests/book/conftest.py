@@ -7,6 +7,12 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings) -> None:
+    """Slow hashing protects people, not tests."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def market(db, var: Path):
     """A deployment file, and everything that is on_commit happens (each test is one transaction of its own)."""
