@@ -1,4 +1,4 @@
-"""One auction in the database: what it writes, what it holds, what it publishes, and that doing it twice is harmless."""
+"""One auction in the database: what it writes, holds and publishes, and that doing it twice is harmless."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
