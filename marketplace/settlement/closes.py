@@ -83,7 +83,7 @@ def _apply(event: Any, now: int) -> bool:
         if trade is None or trade.status in UNLOCKED_STATUSES:
             return False
         closing = Closing.objects.filter(trade=trade).first() or Closing(trade=trade)
-        if closing.event_position == event.position:
+        if closing.event_position == event.position and trade.status == ENDS[OutcomeKind(closing.kind)]:
             return False
         before = (closing.kind, closing.runs_delivered, closing.units) if closing.event_position else None
         closing.kind = int(event.args["kind"])

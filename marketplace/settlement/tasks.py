@@ -7,13 +7,14 @@ import time
 from celery import shared_task
 from django.conf import settings
 
+from ledger.errors import NotDeployed
 from marketplace.settlement import actions
 
 ATTEST_LEAD_DIVISOR = 4
 """A delivery that still waits in the last quarter of the verification grace is attested on chain."""
 
 
-@shared_task
+@shared_task(throws=(NotDeployed,))
 def cut_batches() -> None:
     """Conclude trades, take back closes that failed, and plan the closes that are due."""
     now = int(time.time())
@@ -24,7 +25,7 @@ def cut_batches() -> None:
     )
 
 
-@shared_task
+@shared_task(throws=(NotDeployed,))
 def refund_overdue() -> None:
     """Attest, refund and pay what no verdict reached in time."""
     now = int(time.time())
@@ -33,7 +34,7 @@ def refund_overdue() -> None:
     actions.pay_attested(now=now)
 
 
-@shared_task
+@shared_task(throws=(NotDeployed,))
 def finalize() -> None:
     """Follow the chain: end trades by their closes, and give back what final closes did not use.
 
