@@ -88,7 +88,7 @@ class Sender:
         count = 0
         for row in rows.order_by("nonce"):
             log.warning("%s: block %s was orphaned, sending again", row.key, row.block_id)
-            Attempt.objects.filter(outgoing=row).update(sent_at=None, broadcasts=0)
+            Attempt.objects.filter(outgoing=row).update(sent_at=None, broadcasts=0, sent_block_number=None)
             _save(
                 row,
                 now,
@@ -189,7 +189,8 @@ class Sender:
         log.warning("%s: stuck, replacing at %d wei per gas", row.key, fees.max_fee_per_gas)
         with transaction.atomic():
             locked = OutgoingTx.objects.select_for_update().get(pk=row.pk)
-            if locked.status not in (Status.SIGNED, Status.SENT):
+            newest = locked.attempts.order_by("-id").first()
+            if locked.status not in (Status.SIGNED, Status.SENT) or newest != attempt:
                 return None
             return self._sign(locked, attempt.nonce, attempt.gas_limit, fees, now)
 

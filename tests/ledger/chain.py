@@ -1,5 +1,6 @@
 """A market on a fresh node for the ledger's tests: people with tokens, and our own processes driven by hand."""
 
+import time
 from typing import Any
 
 from django.utils import timezone
@@ -74,6 +75,21 @@ class World:
         """Enough blocks for everything so far to be final, indexed and posted."""
         self.anvil.mine(self.known.confirmations + 1)
         self.follow()
+
+    def saved_state(self) -> bytes:
+        """The state file of a node that keeps its state, once it has caught up with the head."""
+        assert self.anvil.state is not None
+        time.sleep(2.2)  # The node saves once a second.
+        return self.anvil.state.read_bytes()
+
+    def lose_blocks(self, state: bytes) -> int:
+        """Kill the node and start it from an older state; returns how many blocks are gone."""
+        assert self.anvil.state is not None
+        head = self.anvil.head()
+        self.anvil.kill()
+        self.anvil.state.write_bytes(state)
+        self.anvil.start()
+        return head - self.anvil.head()
 
     def chain_balances(self, address: str) -> tuple[int, int, int]:
         """What the contract says now: available, locked, exiting."""
