@@ -108,7 +108,7 @@ def exits(owner: Participant) -> list[dict[str, Any]]:
     paid = ledger_queries.events_of(name="Withdrawn", subject=owner.address)
     last_paid = paid[-1].position if paid else 0
     return [
-        {"amount": format_tokens(int(event.args["amount"])), "ready_at": int(event.args["readyAt"])}
+        {"amount": format_tokens(int(event.args["amount"])), "ready_at": int(event.args["ready_at"])}
         for event in asked
         if event.position > last_paid
     ]

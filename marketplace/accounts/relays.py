@@ -212,10 +212,10 @@ def execute_ready_withdrawals(now: int) -> int:
         asked = ledger_queries.events_of(
             name="WithdrawalRequested", subject=address, confirmations=chain.confirmations
         )
-        if not asked or int(asked[-1].args["readyAt"]) > min(head.timestamp, now):
+        if not asked or int(asked[-1].args["ready_at"]) > min(head.timestamp, now):
             continue
         participant = Participant.objects.filter(address=address).first()
-        key = f"withdraw:{address}:{asked[-1].args['readyAt']}"
+        key = f"withdraw:{address}:{asked[-1].args['ready_at']}"
         if participant is None or RelayedRequest.objects.filter(key=key).exists():
             continue
         with transaction.atomic():

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ledger.conftest import compiled  # noqa: F401
+
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings) -> None:
@@ -27,3 +29,11 @@ def open_market(transactional_db, var: Path):
     from tests.book.market import write_deployment
 
     return write_deployment(var)
+
+
+@pytest.fixture
+def chain(transactional_db, anvil, var: Path, compiled: Path, settings):  # noqa: F811
+    """A real node with the contracts on it; our own processes are driven by hand."""
+    from tests.ledger.conftest import deployed
+
+    return deployed(anvil, var, compiled, settings)

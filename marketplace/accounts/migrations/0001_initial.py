@@ -2,9 +2,10 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import marketplace.fields
 from django.conf import settings
 from django.db import migrations, models
+
+import marketplace.fields
 
 
 class Migration(migrations.Migration):
