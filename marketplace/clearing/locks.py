@@ -141,10 +141,11 @@ def _ripe(now: int, pace_seconds: float) -> list[Trade]:
 
 
 def _encode_what_fits(trades: list[Trade]) -> tuple[list[Trade], bytes]:
-    """The longest prefix, by halving, whose calldata a node accepts."""
+    """A prefix, about as long as possible, whose calldata a node accepts."""
     calldata = open_calldata(trades)
     while len(calldata) > outgoing.CALLDATA_BYTES_MAX and len(trades) > 1:
-        trades = trades[: len(trades) // 2]
+        share = len(trades) * outgoing.CALLDATA_BYTES_MAX // len(calldata)
+        trades = trades[: max(1, min(share, len(trades) - 1))]
         calldata = open_calldata(trades)
     return trades, calldata
 
