@@ -355,10 +355,7 @@ contract Market is IMarket, EIP712, Nonces {
 
     /// @dev Returns the reason for a refusal, with at least the order hashes in the record, or the record of the new trade
     /// (but for its index). Nothing is written before the last check.
-    function _lockFill(Opening memory opening, Fill calldata fill)
-        private
-        returns (uint8 code, Record memory record)
-    {
+    function _lockFill(Opening memory opening, Fill calldata fill) private returns (uint8 code, Record memory record) {
         if (fill.offer < opening.offers.length) record.offer = opening.offers[fill.offer].hash;
         if (fill.bid < opening.bids.length) record.bid = opening.bids[fill.bid].hash;
         if (
@@ -445,7 +442,9 @@ contract Market is IMarket, EIP712, Nonces {
         bytes32 receiptsRoot,
         bytes[] calldata signatures
     ) external {
-        if (outcomes.length != records.length) revert LengthMismatch(records.length, outcomes.length);
+        if (outcomes.length != records.length) {
+            revert LengthMismatch(records.length, outcomes.length);
+        }
         bytes32 verdict = _hashOutcomes(records, outcomes);
         bytes32 batchId = _proveAll(head, records, proof, proofFlags);
         verdict = Orders.hashVerdict(batchId, verdict, receiptsRoot);
@@ -488,9 +487,7 @@ contract Market is IMarket, EIP712, Nonces {
         if (block.timestamp >= _refundAfter(record)) revert TooLate(record.trade, _refundAfter(record));
         if (!_isValid(record, Outcome(SETTLED, runsDelivered, units))) revert InvalidOutcome(record.trade);
         _checkQuorum(
-            head.verifierSet,
-            Orders.hashDeliveryAttestation(batchId, record.trade, runsDelivered, units),
-            signatures
+            head.verifierSet, Orders.hashDeliveryAttestation(batchId, record.trade, runsDelivered, units), signatures
         );
         if (runsDelivered <= _attestations[batchId][record.index] >> 64) {
             revert AttestationNotGreater(record.trade, runsDelivered);
@@ -511,12 +508,9 @@ contract Market is IMarket, EIP712, Nonces {
     }
 
     /// @dev Closes what is still open of `records`, and passes over the rest.
-    function _closeAll(
-        bytes32 batchId,
-        Record[] memory records,
-        Outcome[] memory outcomes,
-        bytes32 receiptsRoot
-    ) private {
+    function _closeAll(bytes32 batchId, Record[] memory records, Outcome[] memory outcomes, bytes32 receiptsRoot)
+        private
+    {
         uint256 bits = openBits[batchId];
         uint256 left = bits;
         for (uint256 i; i < records.length; ++i) {
@@ -657,8 +651,9 @@ contract Market is IMarket, EIP712, Nonces {
         if (o.kind == REFUNDED) return o.runsDelivered == 0 && o.units == 0;
         if (o.kind == SLASHED) return o.runsDelivered == 0;
         if (o.kind != SETTLED || o.runsDelivered == 0 || o.runsDelivered > r.runs) return false;
-        return o.units >= Amounts.leastUnitsUp(o.runsDelivered, r.ceiling)
-            && o.units <= uint256(o.runsDelivered) * r.ceiling;
+        return
+            o.units >= Amounts.leastUnitsUp(o.runsDelivered, r.ceiling)
+                && o.units <= uint256(o.runsDelivered) * r.ceiling;
     }
 
     function _refundAfter(Record memory r) private view returns (uint256) {

@@ -76,9 +76,7 @@ contract Registry is IRegistry, EIP712, Nonces {
         bytes calldata signature
     ) external {
         bytes32 structHash = keccak256(
-            abi.encode(
-                SET_DELEGATE_TYPEHASH, owner, key, side, spendCap, worstPrice, validUntil, nonce, deadline
-            )
+            abi.encode(SET_DELEGATE_TYPEHASH, owner, key, side, spendCap, worstPrice, validUntil, nonce, deadline)
         );
         _useSignature(owner, structHash, nonce, deadline, signature);
         _setDelegate(owner, key, side, Delegate(spendCap, worstPrice, validUntil, 0));
@@ -135,13 +133,9 @@ contract Registry is IRegistry, EIP712, Nonces {
         emit DelegateSet(owner, key, side, setting.spendCap, setting.worstPrice, setting.validUntil);
     }
 
-    function _useSignature(
-        address owner,
-        bytes32 structHash,
-        uint256 nonce,
-        uint40 deadline,
-        bytes calldata signature
-    ) private {
+    function _useSignature(address owner, bytes32 structHash, uint256 nonce, uint40 deadline, bytes calldata signature)
+        private
+    {
         if (block.timestamp > deadline) revert SignatureExpired(deadline);
         if (!Signatures.isSignedBy(owner, _hashTypedDataV4(structHash), signature)) revert InvalidSignature(owner);
         _useCheckedNonce(owner, nonce);

@@ -285,7 +285,8 @@ interface IMarket {
     /// nothing. Each order's signature is checked once, however many fills use it.
     /// @dev Operator only. Reverts with NotOperator, MarketPaused, InvalidLength (1 to 200 fills, at most 200 of each array),
     /// LengthMismatch (one signature for each order), UnknownVerifierSet. If no fill is accepted, there is no batch and the
-    /// returned id is zero.
+    /// returned id is zero. Known limit: the runs of a bid are counted, never more than it asks for are open or settled, but not
+    /// told apart; that no run is traded twice at once is for auditors to see in the TradeLocked events.
     function open(
         bytes32 verifierSet,
         Clearing[] calldata clearings,

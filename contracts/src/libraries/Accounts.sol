@@ -39,7 +39,9 @@ library Accounts {
     }
 
     /// @notice locked -= amount, available += credited.
-    function release(mapping(address => Account) storage self, address owner, uint256 amount, uint256 credited) internal {
+    function release(mapping(address => Account) storage self, address owner, uint256 amount, uint256 credited)
+        internal
+    {
         unchecked {
             self[owner] = Account.wrap(Account.unwrap(self[owner]) - (amount << 128) + credited);
         }

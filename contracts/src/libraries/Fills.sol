@@ -71,7 +71,9 @@ library Fills {
         view
         returns (uint8)
     {
-        if (delegate.version == 0 || block.timestamp > delegate.validUntil) return RejectCodes.DELEGATE_NOT_ALLOWED;
+        if (delegate.version == 0 || block.timestamp > delegate.validUntil) {
+            return RejectCodes.DELEGATE_NOT_ALLOWED;
+        }
         bool worse = side == Orders.BUY ? price > delegate.worstPrice : price < delegate.worstPrice;
         return worse ? RejectCodes.DELEGATE_NOT_ALLOWED : RejectCodes.NONE;
     }

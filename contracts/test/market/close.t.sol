@@ -224,7 +224,9 @@ contract CloseTest is MarketTest {
 
     function _settled(uint256 count) private pure returns (IMarket.Outcome[] memory outcomes) {
         outcomes = new IMarket.Outcome[](count);
-        for (uint256 i; i < count; ++i) outcomes[i] = IMarket.Outcome(SETTLED, 1, CEILING);
+        for (uint256 i; i < count; ++i) {
+            outcomes[i] = IMarket.Outcome(SETTLED, 1, CEILING);
+        }
     }
 
     function _assertInvalid(uint8 kind, uint32 runs, uint64 units) private {

@@ -63,7 +63,9 @@ contract OpenLocksTest is MarketTest {
     function test_every_signature_is_recovered_once_however_many_fills_use_it() external {
         Opening memory o = _opening(_offer(), _bid(), 1);
         o.fills = new IMarket.Fill[](5);
-        for (uint32 i; i < 5; ++i) o.fills[i] = IMarket.Fill(0, 0, 0, i, 1);
+        for (uint32 i; i < 5; ++i) {
+            o.fills[i] = IMarket.Fill(0, 0, 0, i, 1);
+        }
         _expectRecoveries(PROVIDER_KEY, _offerHash(o.offers[0]));
         _expectRecoveries(BUYER_KEY, _bidHash(o.bids[0]));
         vm.assertEq(_open(o).records.length, 5, "five trades");

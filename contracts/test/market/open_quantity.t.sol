@@ -79,7 +79,9 @@ contract OpenQuantityTest is MarketTest {
         vm.assertTrue(cancelled, "still cancelled after the close");
     }
 
-    function testFuzz_consumed_is_what_is_open_plus_what_was_used(uint8[6] memory runs, uint256[6] memory used) external {
+    function testFuzz_consumed_is_what_is_open_plus_what_was_used(uint8[6] memory runs, uint256[6] memory used)
+        external
+    {
         bytes32 offer = _offerHash(_offer());
         bytes32 bid = _bidHash(_bid());
         uint256 units;
@@ -88,7 +90,9 @@ contract OpenQuantityTest is MarketTest {
             uint32 count = uint32(bound(runs[i], 1, 4));
             Lock memory lock = _openOne(count);
             if (lock.records.length == 0) {
-                vm.assertTrue(delivered + count > 10 || units + count * CEILING > 10 * CEILING, "refused only when full");
+                vm.assertTrue(
+                    delivered + count > 10 || units + count * CEILING > 10 * CEILING, "refused only when full"
+                );
                 continue;
             }
             vm.assertEq(_consumed(provider, offer), units + count * CEILING, "open offer");

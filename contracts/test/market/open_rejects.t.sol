@@ -281,7 +281,9 @@ contract OpenRejectsTest is MarketTest {
         market.requestWithdrawal(FUNDS - 2 * PRICE);
         Opening memory o = _opening(_offer(), _bid(), 1);
         o.fills = new IMarket.Fill[](3);
-        for (uint32 i; i < 3; ++i) o.fills[i] = IMarket.Fill(0, 0, 0, i, 1);
+        for (uint32 i; i < 3; ++i) {
+            o.fills[i] = IMarket.Fill(0, 0, 0, i, 1);
+        }
         Lock memory lock = _open(o);
         vm.assertEq(lock.records.length, 2, "two trades");
         vm.assertEq(lock.codes[0], 8, "the third has no money left");

@@ -109,7 +109,9 @@ abstract contract MarketTest is Test {
 
     function _verifiers() internal view returns (address[] memory members) {
         members = new address[](3);
-        for (uint256 i; i < 3; ++i) members[i] = vm.addr(verifierKeys[i]);
+        for (uint256 i; i < 3; ++i) {
+            members[i] = vm.addr(verifierKeys[i]);
+        }
     }
 
     function _fund(address account, uint128 amount) internal {
@@ -220,8 +222,7 @@ abstract contract MarketTest is Test {
 
     function _send(Opening memory o) internal returns (bytes32 id) {
         bytes memory call_ = abi.encodeCall(
-            IMarket.open,
-            (verifierSet, o.clearings, o.offers, o.offerSignatures, o.bids, o.bidSignatures, o.fills)
+            IMarket.open, (verifierSet, o.clearings, o.offers, o.offerSignatures, o.bids, o.bidSignatures, o.fills)
         );
         vm.prank(operator);
         (bool ok, bytes memory data) = address(market).call(call_);
@@ -251,10 +252,14 @@ abstract contract MarketTest is Test {
             }
         }
         lock.records = new IMarket.Record[](recordCount);
-        for (uint256 i; i < recordCount; ++i) lock.records[i] = records[i];
+        for (uint256 i; i < recordCount; ++i) {
+            lock.records[i] = records[i];
+        }
         lock.codes = new uint8[](codeCount);
         lock.positions = new uint32[](codeCount);
-        for (uint256 i; i < codeCount; ++i) (lock.codes[i], lock.positions[i]) = (codes[i], positions[i]);
+        for (uint256 i; i < codeCount; ++i) {
+            (lock.codes[i], lock.positions[i]) = (codes[i], positions[i]);
+        }
     }
 
     function _openOne(uint32 runs) internal returns (Lock memory) {
@@ -269,7 +274,9 @@ abstract contract MarketTest is Test {
         bid.runs = count;
         Opening memory o = _opening(offer, bid, 1);
         o.fills = new IMarket.Fill[](count);
-        for (uint32 i; i < count; ++i) o.fills[i] = IMarket.Fill(0, 0, 0, i, 1);
+        for (uint32 i; i < count; ++i) {
+            o.fills[i] = IMarket.Fill(0, 0, 0, i, 1);
+        }
         return _open(o);
     }
 
@@ -303,7 +310,9 @@ abstract contract MarketTest is Test {
         returns (bytes32)
     {
         bytes32[] memory trades = new bytes32[](records.length);
-        for (uint256 i; i < records.length; ++i) trades[i] = records[i].trade;
+        for (uint256 i; i < records.length; ++i) {
+            trades[i] = records[i].trade;
+        }
         bytes32 hash = keccak256(abi.encode(trades, outcomes));
         bytes32 typeHash = keccak256("Verdict(bytes32 batch,bytes32 outcomes,bytes32 receiptsRoot)");
         return _marketDigest(keccak256(abi.encode(typeHash, batch, hash, root)));
@@ -341,7 +350,8 @@ abstract contract MarketTest is Test {
     }
 
     function _attestation(bytes32 batch, bytes32 trade, uint32 runs, uint64 units) internal view returns (bytes32) {
-        bytes32 typeHash = keccak256("DeliveryAttestation(bytes32 batch,bytes32 trade,uint32 runsDelivered,uint64 units)");
+        bytes32 typeHash =
+            keccak256("DeliveryAttestation(bytes32 batch,bytes32 trade,uint32 runsDelivered,uint64 units)");
         return _marketDigest(keccak256(abi.encode(typeHash, batch, trade, runs, units)));
     }
 
@@ -352,7 +362,9 @@ abstract contract MarketTest is Test {
     /// @dev 0, 1, ... count - 1.
     function _indices(uint256 count) internal pure returns (uint256[] memory indices) {
         indices = new uint256[](count);
-        for (uint256 i; i < count; ++i) indices[i] = i;
+        for (uint256 i; i < count; ++i) {
+            indices[i] = i;
+        }
     }
 
     function _pick(IMarket.Record[] memory records, uint256[] memory indices)
@@ -361,7 +373,9 @@ abstract contract MarketTest is Test {
         returns (IMarket.Record[] memory picked)
     {
         picked = new IMarket.Record[](indices.length);
-        for (uint256 i; i < indices.length; ++i) picked[i] = records[indices[i]];
+        for (uint256 i; i < indices.length; ++i) {
+            picked[i] = records[indices[i]];
+        }
     }
 
     // ------------------------------------------------------------------------------------------------ claims

@@ -20,7 +20,9 @@ library Trees {
     function proof(bytes32[] memory leaves, uint256 index) internal pure returns (bytes32[] memory path) {
         bytes32[] memory tree = build(leaves);
         uint256 depth;
-        for (uint256 k = tree.length - 1 - index; k > 0; k = (k - 1) / 2) ++depth;
+        for (uint256 k = tree.length - 1 - index; k > 0; k = (k - 1) / 2) {
+            ++depth;
+        }
         path = new bytes32[](depth);
         uint256 next;
         for (uint256 k = tree.length - 1 - index; k > 0; k = (k - 1) / 2) {
@@ -37,7 +39,9 @@ library Trees {
         bytes32[] memory tree = build(leaves);
         uint256[] memory queue = new uint256[](2 * tree.length);
         uint256 back;
-        for (; back < indices.length; ++back) queue[back] = tree.length - 1 - indices[back];
+        for (; back < indices.length; ++back) {
+            queue[back] = tree.length - 1 - indices[back];
+        }
         bytes32[] memory paths = new bytes32[](tree.length);
         bool[] memory allFlags = new bool[](tree.length);
         uint256 pathLength;
@@ -55,8 +59,12 @@ library Trees {
             queue[back++] = (k - 1) / 2;
         }
         path = new bytes32[](pathLength);
-        for (uint256 i; i < pathLength; ++i) path[i] = paths[i];
+        for (uint256 i; i < pathLength; ++i) {
+            path[i] = paths[i];
+        }
         flags = new bool[](flagLength);
-        for (uint256 i; i < flagLength; ++i) flags[i] = allFlags[i];
+        for (uint256 i; i < flagLength; ++i) {
+            flags[i] = allFlags[i];
+        }
     }
 }
