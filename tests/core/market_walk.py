@@ -47,7 +47,7 @@ class Walk:
         self.chance = random.Random(seed)
         self.now = now
         self.verifier_set = verifier_set
-        self.people = [Key(f"person {number}") for number in range(5)]
+        self.people = [Key(f"person {number}") for number in range(8)]
         self.helper, self.stranger = Key("helper"), Key("stranger")
         self.delegates = self._delegates()
         self.model = MarketModel(domain, parameters, TREASURY, POOL, RERUN, delegates=dict(self.delegates))
@@ -59,7 +59,14 @@ class Walk:
     def next_step(self) -> Step:
         """The next call; time moves on, sometimes past every deadline of the open trades."""
         self.now += self.chance.choice([1, 1, 1, 2, 5, 30])
-        makers = [self._deposit, self._deposit, *[self._open] * 6, self._cancel]
+        poor = [key.address for key in self.people if key.address not in self.model.accounts]
+        if poor:
+            return Step(
+                "deposit",
+                {"account": poor[0], "amount": self.chance.choice([TOKEN // 100, 100 * TOKEN])},
+                self.now,
+            )
+        makers = [self._deposit, *[self._open] * 6, self._cancel]
         makers += [self._request_withdrawal, self._withdraw]
         if self.batches:
             makers += [
@@ -116,11 +123,11 @@ class Walk:
                 product,
                 self.clearings,
                 bytes(32),
-                self.chance.choice([TOKEN, TOKEN, TOKEN + 12_345, 3 * TOKEN]),
+                self.chance.choice([TOKEN, TOKEN, TOKEN, TOKEN + 12_345, 3 * TOKEN]),
             )
             for product in (PRODUCT, OTHER_PRODUCT)[: self.chance.randint(1, 2)]
         ]
-        fills = [self._fill(offers, bids, clearings) for _ in range(self.chance.randint(1, 6))]
+        fills = [self._fill(offers, bids, clearings) for _ in range(self.chance.randint(2, 10))]
         return "open", {
             "verifier_set": self.verifier_set, "clearings": clearings, "fills": fills,
             "offers": [order for order, _ in offers], "offer_signatures": [signature for _, signature in offers],
@@ -130,9 +137,9 @@ class Walk:
     def _fill(self, offers, bids, clearings):
         bid = self.chance.randrange(len(bids))
         runs = self._mostly(self.chance.choice([1, 1, 2, 3]), 0)
-        first = self.chance.randint(0, max(bids[bid][0].runs - max(runs, 1), 0)) + (
-            self.chance.random() < 0.05
-        )
+        last = max(bids[bid][0].runs - runs, 0)
+        first = self._mostly(self.chance.randint(0, last), last + 1)
+        runs = min(runs, bids[bid][0].runs)
         stray = self.chance.random() < 0.05
         return Fill(
             len(offers) if stray else self.chance.randrange(len(offers)),
@@ -144,17 +151,18 @@ class Walk:
 
     def _order(self, known, make):
         if known and self.chance.random() < 0.6:
-            return self.chance.choice(known[-6:])
+            alive = [entry for entry in known[-8:] if entry[0].valid_until >= self.now]
+            return self.chance.choice(self._mostly(alive, known) or known)
         known.append(make())
         return known[-1]
 
     def _offer(self):
-        units, price = self.chance.choice([5_000, 36_000, 10**9]), self.chance.choice([0, TOKEN // 2, TOKEN])
+        units, price = self.chance.choice([5_000, 10**8, 10**9]), self.chance.choice([0, TOKEN // 2, TOKEN])
         return self._signed(Offer, SIDE_SELL, {"units": units, "price": price})
 
     def _bid(self):
         runs, ceiling = self.chance.randint(1, 8), self.chance.choice([1, 999, 36_001, 10**7])
-        price = self.chance.choice([TOKEN, 2 * TOKEN, 2 * TOKEN])
+        price = self._mostly(2 * TOKEN, TOKEN - 1)
         return self._signed(Bid, SIDE_BUY, {"runs": runs, "ceiling": ceiling, "price": price})
 
     def _signed(self, struct, side, special):
@@ -167,7 +175,7 @@ class Walk:
             verifier_set=self._mostly(self.verifier_set, bytes(32)), max_fee_bps=self._mostly(10_000, 0),
             terms=bytes(32), **special,
         )  # fmt: skip
-        signer = self.chance.choices([owner, self.helper, self.stranger], [85, 14, 1])[0]
+        signer = self.chance.choices([owner, self.helper, self.stranger], [90, 9, 1])[0]
         signature = signer.sign(order.digest(self.model.domain))
         return order, self._mostly(signature, signature[:64] + b"\x1d")
 
@@ -237,11 +245,11 @@ class Walk:
 
     def _delegates(self):
         settings = {}
-        for owner in self.people[:4]:
+        for owner in self.people:
             for side in (SIDE_BUY, SIDE_SELL):
                 if self.chance.random() < 0.8:
                     cap = self.chance.choice([TOKEN // 100, 20 * TOKEN])
-                    worst = TOKEN if side == SIDE_BUY else TOKEN // 2
+                    worst = self.chance.choice([TOKEN, 2 * TOKEN] if side == SIDE_BUY else [0, TOKEN // 2])
                     valid = self.now + self.chance.choice([500, 10**6])
                     settings[owner.address, self.helper.address, side] = Delegate(cap, worst, valid, 1)
         return settings
@@ -250,4 +258,4 @@ class Walk:
         return self.chance.choice(self.people)
 
     def _mostly(self, right, wrong):
-        return wrong if self.chance.random() < 0.03 else right
+        return wrong if self.chance.random() < 0.015 else right

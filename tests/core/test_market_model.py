@@ -11,7 +11,7 @@ from tests.core.market_walk import Walk
 PARAMETERS = MarketParameters(
     fee_bps=150, bond_bps=2_500, bond_floor_price=10**16, verification_grace=60, withdrawal_delay=90
 )
-STEPS = 250
+STEPS = 150
 
 
 def walk(seed):

@@ -1,0 +1,184 @@
+"""The same walk through the model and through the real contract on Anvil: equal answers, equal books."""
+
+import pytest
+
+from ledger.chain.deploy import PROFILES, Parameters, deploy
+from ledger.chain.signer import Signer
+from suan.core import abi
+from suan.core.identity import from_hex, keccak, market_domain
+from suan.core.market_model import Opened
+from suan.core.orders import DeliveryAttestation, Verdict
+from suan.core.settlement import MarketParameters, batch_tree, close_arguments, outcomes_hash
+from tests.core.market_walk import POOL, RERUN, TREASURY, Walk
+from tests.core.signing import Key
+
+PARAMETERS = MarketParameters(
+    fee_bps=150, bond_bps=2_500, bond_floor_price=10**16, verification_grace=60, withdrawal_delay=90
+)
+STEPS = 90
+GAS = hex(25_000_000)
+
+
+class ContractSide:
+    """The market on a node; any account may send, since the node signs for whom it is told to."""
+
+    def __init__(self, node, folder) -> None:
+        self.node = node
+        self.funded = set()
+        node.rpc("anvil_autoImpersonateAccount", True)
+        self.verifiers = sorted((Key("verifier 1"), Key("verifier 2")), key=lambda key: key.address)
+        signer = Signer(folder / "secrets")
+        self.fund(signer.address("deployer"))
+        self.made = deploy(
+            node.url, deployment_file=folder / "deployment.json", var=folder, deployer=signer.address("deployer"),
+            sign_transaction=lambda fields: signer.sign_transaction("deployer", fields).raw,
+            sign_as_operator=lambda digest: signer.sign_digest("operator", digest), mine=True,
+            parameters=Parameters(
+                profile="demo", confirmations=PROFILES["demo"]["confirmations"], admin=signer.address("admin"),
+                operator=signer.address("operator"), relayer=signer.address("relayer"),
+                acknowledger=signer.address("acknowledger"), treasury=TREASURY, pool=POOL, rerun_account=RERUN,
+                members=tuple(key.address for key in self.verifiers), threshold=2,
+                **{name: getattr(PARAMETERS, name) for name in PARAMETERS.__dataclass_fields__},
+            ),
+        )  # fmt: skip
+        self.market, self.operator = self.made["market"], signer.address("operator")
+        self.domain = market_domain(self.made["chain_id"], self.market)
+        self.funder = Key("funder").address
+        for _ in range(5):
+            self.must(self.made["token"], self.funder, abi.encode_call("faucet", self.funder, 10**24))
+        self.must(self.made["token"], self.funder, abi.encode_call("approve", self.market, 2**255))
+
+    def clock(self) -> int:
+        return int(self.node.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def fund(self, account):
+        self.funded.add(account)
+        self.node.rpc("anvil_setBalance", account, hex(10**24))
+
+    def send(self, to, sender, data, now=None):
+        """(succeeded, decoded logs of the market) of one transaction in a block of its own."""
+        if sender not in self.funded:
+            self.fund(sender)
+        if now is not None:
+            self.node.rpc("evm_setNextBlockTimestamp", now)
+        call = {"from": sender, "to": to, "data": "0x" + data.hex(), "gas": GAS}
+        transaction = self.node.rpc("eth_sendTransaction", call)
+        self.node.rpc("evm_mine")
+        receipt = self.node.rpc("eth_getTransactionReceipt", transaction)
+        logs = [abi.decode_event(log["topics"], log["data"]) for log in receipt["logs"]]
+        return receipt["status"] == "0x1", logs
+
+    def must(self, to, sender, data):
+        succeeded, _ = self.send(to, sender, data)
+        assert succeeded
+
+    def read(self, name, *arguments):
+        call = {"to": self.market, "data": "0x" + abi.encode_call(name, *arguments).hex()}
+        return abi.decode_result(name, self.node.rpc("eth_call", call, "latest"))
+
+    def apply(self, step, batches):
+        sender, data = getattr(self, f"_{step.name}")(batches=batches, **step.arguments)
+        return self.send(self.market, sender, data, step.now)
+
+    def _deposit(self, *, account, amount, batches):
+        return self.funder, abi.encode_call("deposit", account, amount)
+
+    def _request_withdrawal(self, *, account, amount, batches):
+        return account, abi.encode_call("requestWithdrawal", amount)
+
+    def _withdraw(self, *, account, batches):
+        return self.funder, abi.encode_call("withdraw", account)
+
+    def _cancel(self, *, maker, order, batches):
+        return maker, abi.encode_call("cancel", order)
+
+    def _open(self, *, batches, **arguments):
+        return self.operator, abi.encode_open(**arguments)
+
+    def _close(self, *, head, records, outcomes, batches):
+        proved = close_arguments(batches[head.id()], [record.index for record in records])
+        root = keccak(head.id())
+        hashed = outcomes_hash([record.trade for record in records], outcomes)
+        digest = Verdict(head.id(), hashed, root).digest(self.domain)
+        return self.funder, abi.encode_close(
+            head=head, records=proved.records, outcomes=outcomes, proof=proved.proof,
+            proof_flags=proved.proof_flags, receipts_root=root, signatures=[key.sign(digest) for key in self.verifiers],
+        )  # fmt: skip
+
+    def _refund(self, *, head, records, batches):
+        proved = close_arguments(batches[head.id()], [record.index for record in records])
+        return self.funder, abi.encode_refund(
+            head=head, records=proved.records, proof=proved.proof, proof_flags=proved.proof_flags
+        )
+
+    def _attest_delivery(self, *, head, record, runs_delivered, units, batches):
+        attestation = DeliveryAttestation(head.id(), record.trade, runs_delivered, units)
+        return self.funder, abi.encode_attest_delivery(
+            head=head, record=record, proof=batch_tree(batches[head.id()]).proof(record.index),
+            runs_delivered=runs_delivered, units=units,
+            signatures=[key.sign(attestation.digest(self.domain)) for key in self.verifiers],
+        )  # fmt: skip
+
+    def _pay_attested(self, *, head, record, batches):
+        proof = batch_tree(batches[head.id()]).proof(record.index)
+        return self.funder, abi.encode_pay_attested(head=head, record=record, proof=proof)
+
+
+@pytest.mark.chain
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [13, 19])
+def test_the_contract_answers_and_books_as_the_model_does_at_every_step(anvil, tmp_path, seed):
+    chain = ContractSide(anvil, tmp_path)
+    verifier_set = from_hex(chain.made["verifier_set"]["id"])
+    world = Walk(
+        seed=seed,
+        now=chain.clock() + 100,
+        domain=chain.domain,
+        parameters=PARAMETERS,
+        verifier_set=verifier_set,
+    )
+    for (owner, key, side), setting in world.delegates.items():
+        data = abi.encode_call(
+            "setDelegate", key, side, setting.spend_cap, setting.worst_price, setting.valid_until
+        )
+        chain.must(chain.made["registry"], owner, data)
+    for number in range(STEPS):
+        step = world.next_step()
+        answer = world.apply(step)
+        batches = {batch.head.id(): batch.records for batch in world.batches}
+        succeeded, logs = chain.apply(step, batches)
+        assert succeeded == (not isinstance(answer, Exception)), (number, step, answer)
+        if isinstance(answer, Opened):
+            compare_opening(answer, logs)
+        if number % 30 == 29:
+            compare_books(world, chain)
+    compare_books(world, chain)
+    assert len(world.batches) > 10
+
+
+def compare_opening(opened, logs):
+    locked = [abi.struct_of("Record", values) for name, values in logs if name == "TradeLocked"]
+    assert locked == list(opened.records)
+    refused = [(values["position"], values["code"]) for name, values in logs if name == "FillRejected"]
+    assert refused == [(rejection.position, rejection.code) for rejection in opened.rejections]
+    heads = [values for name, values in logs if name == "BatchLocked"]
+    assert [values["batch_id"] for values in heads] == (
+        ["0x" + opened.head.id().hex()] if opened.head else []
+    )
+
+
+def compare_books(world, chain):
+    model = world.model
+    for owner, account in model.accounts.items():
+        found = chain.read("accountOf", owner) | chain.read("exitOf", owner)
+        assert found == {
+            "available": account.available, "locked": account.locked,
+            "amount": account.exiting, "ready_at": account.ready_at,
+        }, owner  # fmt: skip
+    for (maker, order), state in model.orders.items():
+        found = chain.read("orderState", maker, order)
+        assert found == {"consumed": state.consumed, "peak": state.peak, "cancelled": state.cancelled}
+    for batch, bits in model.open_bits.items():
+        assert chain.read("openBits", batch) == {"bits": bits}
+    assert chain.read("custody") == {"custody": model.custody}
+    assert chain.read("batches") == {"batches": model.batches}
