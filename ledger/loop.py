@@ -8,7 +8,8 @@ import hashlib
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from types import FrameType
 
@@ -33,9 +34,20 @@ def run(
 ) -> None:
     """Call `step(now)` every `seconds` until SIGTERM or SIGINT, alone among all processes that run `name`.
 
-    `steps_max` ends the loop earlier (--once). Nothing is lost when the process is killed between two statements.
+    `steps_max` ends the loop earlier. Nothing is lost when the process is killed between two statements.
     """
-    stop = _stop_on_signals()
+    with _stop_on_signals() as stop:
+        _run(name, step, seconds, say, steps_max, stop)
+
+
+def _run(
+    name: str,
+    step: Callable[[datetime], object],
+    seconds: float,
+    say: Callable[[str], object],
+    steps_max: int | None,
+    stop: threading.Event,
+) -> None:
     pause, complaint, locked_on, waiting, done = seconds, "", None, False, 0
     while not stop.is_set():
         try:
@@ -91,13 +103,19 @@ def _unlock(name: str) -> None:
         cursor.execute("SELECT pg_advisory_unlock(%s)", [_lock_number(name)])
 
 
-def _stop_on_signals() -> threading.Event:
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
-    return stop
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,92 @@
+"""Keys are made once, readable by nobody else, never stored in the clear, and sign as Ethereum expects."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from eth_account import Account as EthAccount
+
+from ledger import custodial
+from ledger.chain.signer import Signer
+from ledger.models import CustodialKey
+from suan.core.identity import keccak, recover
+
+DIGEST = keccak(b"anything")
+
+
+def test_a_named_key_is_a_file_of_mode_600_and_stays_the_same(var: Path):
+    first = Signer(var / "secrets").address("operator")
+    assert Signer(var / "secrets").address("operator") == first
+    assert stat.S_IMODE((var / "secrets" / "operator.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((var / "secrets").stat().st_mode) == 0o700
+
+
+def test_processes_that_start_together_agree_on_one_key(var: Path):
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: Signer(var / "secrets").address("relayer"), range(32)))) == 1
+
+
+def test_a_key_that_others_may_read_is_refused(var: Path):
+    keys = Signer(var / "secrets")
+    keys.address("operator")
+    (var / "secrets" / "operator.key").chmod(0o644)
+    (var / "secrets" / "operator.key").touch()
+    with pytest.raises(PermissionError, match="600"):
+        keys.address("operator")
+
+
+@pytest.mark.parametrize("name", ["../operator", "Operator", "", "a" * 33, "custodial.key"])
+def test_a_name_that_is_no_name_is_refused(var: Path, name: str):
+    with pytest.raises(ValueError, match="not the name of a key"):
+        Signer(var / "secrets").sign_digest(name, DIGEST)
+
+
+def test_a_signature_recovers_to_the_address_and_has_a_low_s(var: Path):
+    keys = Signer(var / "secrets")
+    for number in range(20):
+        digest = keccak(bytes([number]))
+        signature = keys.sign_digest("verifier", digest)
+        assert recover(digest, signature) == keys.address("verifier")
+    with pytest.raises(ValueError, match="32 bytes"):
+        keys.sign_digest("verifier", b"short")
+
+
+def test_a_signed_transaction_recovers_to_the_address_and_has_the_stated_hash(var: Path):
+    keys = Signer(var / "secrets")
+    fields = {
+        "chainId": 1, "nonce": 3, "to": "0x" + "ab" * 20, "value": 1, "data": b"\x01", "gas": 50_000,
+        "maxFeePerGas": 5, "maxPriorityFeePerGas": 2,
+    }  # fmt: skip
+    signed = keys.sign_transaction("operator", fields)
+    assert EthAccount.recover_transaction(signed.raw).lower() == keys.address("operator")
+    assert signed.tx_hash == "0x" + keccak(signed.raw).hex()
+
+
+@pytest.mark.django_db
+def test_a_platform_held_key_signs_and_is_stored_encrypted(var: Path):
+    address = custodial.create_key()
+    assert recover(DIGEST, custodial.sign_digest(address, DIGEST)) == address
+    assert recover(DIGEST, custodial.sign_digest("0x" + address[2:].upper(), DIGEST)) == address
+    row = CustodialKey.objects.get()
+    assert bytes(row.ciphertext).startswith(b"gAAAA") and custodial.holds(address)
+    with pytest.raises(CustodialKey.DoesNotExist):
+        custodial.sign_digest("0x" + "00" * 20, DIGEST)
+
+
+@pytest.mark.django_db
+def test_a_platform_held_key_is_useless_without_the_master_key(var: Path):
+    address = custodial.create_key()
+    (var / "secrets" / "custodial.key").unlink()
+    with pytest.raises(Exception, match=r"^$"):  # cryptography's InvalidToken says nothing, on purpose.
+        custodial.sign_digest(address, DIGEST)
+    connection.close_if_unusable_or_obsolete()
+
+
+def test_named_signatures_are_for_named_keys_only(var: Path):
+    assert recover(DIGEST, custodial.sign_with("acknowledger", DIGEST)) == custodial.address_of(
+        "acknowledger"
+    )
+    with pytest.raises(ValueError, match="no key called"):
+        custodial.sign_with("custodial", DIGEST)
