@@ -254,6 +254,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "anon": os.environ.get("THROTTLE_ANONYMOUS", "6000/min"),
         "user": os.environ.get("THROTTLE_USER", "6000/min"),
+        "sign_in": os.environ.get("THROTTLE_SIGN_IN", "120/min"),
     },
     "EXCEPTION_HANDLER": "marketplace.problems.problem_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

@@ -33,7 +33,6 @@ class SignInThrottle(AnonRateThrottle):
     """Guessing passwords is slow; a person never notices."""
 
     scope = "sign_in"
-    rate = "60/min"
 
     def get_cache_key(self, request: Request, view: Any) -> str:
         return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from ledger import custodial, journal, outgoing
 from ledger import queries as ledger_queries
-from ledger.errors import HoldResolved, UnknownHold
+from ledger.errors import HoldResolved, InsufficientFunds, UnknownHold
 from ledger.queries import deployment
 from marketplace.accounts import queries
 from marketplace.accounts.models import Participant, RelayedRequest
@@ -23,6 +23,7 @@ from suan.core.abi import encode_call
 from suan.core.identity import BadSignature, Domain, keccak, market_domain, recover, registry_domain, to_hex
 from suan.core.orders import SetAgent, SetDelegate, WithdrawalRequest
 from suan.core.typed import Struct
+from suan.core.units import format_tokens
 
 FAUCET_GRANTS_PER_DAY_MAX = 20
 RELAYS_PER_HOUR_MAX = 120
@@ -103,8 +104,7 @@ def request_withdrawal(
 ) -> RelayedRequest:
     """Ask for `amount` base units back; payable after the market's delay, which `execute_ready_withdrawals` does.
 
-    The amount is held at once, so that no order counts on it, until the chain's final event moves it. Raises Refused
-    and ledger.errors.InsufficientFunds.
+    The amount is held at once, so that no order counts on it, until the chain's final event moves it. Raises Refused.
     """
     chain = deployment()
     domain = market_domain(chain.chain_id, chain.market)
@@ -120,7 +120,12 @@ def request_withdrawal(
         row = _relay(
             participant, "withdrawal", signature, chain.market, calldata, wish.to_json(), amount, now
         )
-        journal.hold(account=participant.address, amount=amount, key=row.key, memo="withdrawal asked for")
+        try:
+            journal.hold(account=participant.address, amount=amount, key=row.key, memo="withdrawal asked for")
+        except InsufficientFunds as error:
+            free = format_tokens(max(error.available, 0))
+            text = f"{free} tokens are free; ask for no more, or cancel orders that hold money."
+            raise Refused.one("amount", "insufficient_funds", text) from None
     return row
 
 

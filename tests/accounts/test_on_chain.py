@@ -47,7 +47,7 @@ def test_the_faucet_fills_an_account_and_a_withdrawal_empties_it(chain: World, s
     answer = buyer.post("/account/withdrawals", {"amount": "40"})
     assert answer.status_code == 202, answer.content
     assert balances(buyer.address).available == 60 * TOKEN, "the amount is held at once"
-    problem(buyer.post("/account/withdrawals", {"amount": "61"}), 422, "insufficient_funds", "/maker")
+    problem(buyer.post("/account/withdrawals", {"amount": "61"}), 422, "insufficient_funds", "/amount")
     settle(chain)
     assert actions.execute_ready_withdrawals(now=now()) == 0
     seen = buyer.get("/account").json()
@@ -95,7 +95,7 @@ def test_a_wallet_withdraws_with_its_own_signature_only(chain: World):
     eve = to_hex(Key("eve").sign(wish.digest(domain)))
     problem(ada.post("/account/withdrawals", body | {"signature": eve}), 422, "wrong_signer", "/signature")
     good = to_hex(ada.key.sign(wish.digest(domain)))
-    problem(ada.post("/account/withdrawals", body | {"signature": good}), 422, "insufficient_funds", "/maker")
+    problem(ada.post("/account/withdrawals", body | {"signature": good}), 422, "insufficient_funds", "/amount")
     late = body | {"signature": good, "deadline": 5}
     problem(ada.post("/account/withdrawals", late), 422, "expired", "/deadline")
 

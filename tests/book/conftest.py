@@ -13,6 +13,14 @@ def quick_passwords(settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def fresh_throttles() -> None:
+    """Counters of calls live in the process; a test starts with none."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
 @pytest.fixture
 def market(db, var: Path):
     """A deployment file, and everything that is on_commit happens (each test is one transaction of its own)."""
