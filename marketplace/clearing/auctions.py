@@ -61,7 +61,9 @@ def clear_product(*, symbol: str, now: int) -> Clearing | None:
         cut, kept_out = _cut(symbol, found, chain, now)
         digest = _digest(cut, kept_out, now)
         last = queries.last_clearing(symbol)
-        if not cut.entries or (last is not None and last.book_digest == digest):
+        # After a clearing with trades the same book again means that all of it came back: it may trade once more.
+        unchanged = last is not None and last.trade_count == 0 and last.book_digest == digest
+        if not cut.entries or unchanged:
             return None
         number = last.number + 1 if last else 1
         document = clear_document(cut, number=number, now=now, kept_out=kept_out)
