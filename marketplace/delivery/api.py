@@ -138,6 +138,14 @@ class TradesView(ApiView):
         return request.user
 
 
+class OrderTradesView(ApiView):
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=OBJECT, operation_id="order_trades")
+    def get(self, request: Request, order_id: str) -> Response:
+        """Trades of one order, newest first, with their way to payout."""
+        rows = queries.trades(order=book.order_by_id(order_id))
+        return Response(page(request.query_params, rows, render=queries.trade_view))
+
+
 class TradeView(ApiView):
     @extend_schema(responses=OBJECT, operation_id="trade")
     def get(self, request: Request, trade_id: str) -> Response:
@@ -160,6 +168,7 @@ class OutputsView(ApiView):
 urlpatterns = [
     path("leases", LeasesView.as_view()),
     path("artifacts/<str:sha256>", ArtifactView.as_view()),
+    path("orders/<str:order_id>/trades", OrderTradesView.as_view()),
     path("trades", TradesView.as_view()),
     path("trades/<str:trade_id>", TradeView.as_view()),
     path("trades/<str:trade_id>/outputs", OutputsView.as_view()),

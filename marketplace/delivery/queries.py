@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from ledger import queries as ledger
 from marketplace.accounts.models import Participant
 from marketplace.book import queries as book
+from marketplace.book.models import Order
 from marketplace.clearing.models import SLASHED, TRADE_STATUSES, Trade
 from marketplace.delivery.models import Lease, Run
 from suan.core.jobs import refund_after
@@ -19,12 +20,18 @@ KINDS = ("refunded", "settled", "slashed")
 
 
 def trades(
-    *, participant: Participant | None = None, symbol: str | None = None, status: str | None = None
+    *,
+    participant: Participant | None = None,
+    order: Order | None = None,
+    symbol: str | None = None,
+    status: str | None = None,
 ) -> QuerySet[Trade]:
     """Trades with everything that `trade_view` reads, newest first; of one participant (either side) if given."""
     rows = Trade.objects.select_related("clearing", "lock_batch", "bid", "offer")
     if participant is not None:
         rows = rows.filter(Q(buyer=participant.address) | Q(provider=participant.address))
+    if order is not None:
+        rows = rows.filter(bid=order) if order.is_bid else rows.filter(offer=order)
     if symbol is not None:
         rows = rows.filter(symbol=symbol)
     if status is not None:
