@@ -102,7 +102,8 @@ def _cut(
         for item in found
         if item.order.verifier_set != chain.verifier_set.id
     ]
-    refused = queries.refused_orders([item.order for item in found], now=now)
+    open_now = [item.order for item in found]
+    refused = queries.refused_orders(open_now, now=now) | queries.suspended_offers(open_now, now=now)
     kept_out += [
         Exclusion(from_hex(item.order.order_hash), refused[item.order.pk])
         for item in found

@@ -13,11 +13,19 @@ from ledger import evidence
 from ledger import queries as ledger
 from marketplace.book import queries as book
 from marketplace.book.models import OPEN_STATUSES, SIDE_SELL, Order
-from marketplace.clearing.models import BATCH_FAILED, LOCKED, UNLOCKED_STATUSES, Clearing, LockBatch, Trade
+from marketplace.clearing.models import (
+    BATCH_FAILED,
+    LOCKED,
+    SLASHED,
+    UNLOCKED_STATUSES,
+    Clearing,
+    LockBatch,
+    Trade,
+)
 from marketplace.fields import UintField
 from marketplace.problems import NotFound
 from suan.core.clearing import ClearingDocument, Explanation, Reasons, read_document
-from suan.core.clearing.explain import HALTED, NOT_CLEARED_YET, REFUSED, UNFUNDED, kept_out
+from suan.core.clearing.explain import HALTED, NOT_CLEARED_YET, REFUSED, SUSPENDED, UNFUNDED, kept_out
 from suan.core.identity import from_hex, keccak, parse_id, to_hex
 from suan.core.problems import FieldError
 from suan.core.units import format_tokens
@@ -25,6 +33,7 @@ from suan.core.units import format_tokens
 BOOK_LEVELS_MAX = 200
 REFUSAL_SECONDS = 15
 REFUSAL_SECONDS_MAX = 3_600
+SUSPENSION_SECONDS = 30 * 86_400
 
 
 class DocumentDamaged(RuntimeError):
@@ -129,6 +138,21 @@ def refused_orders(orders: list[Order], *, now: int) -> dict[int, str]:
             if refused_at + wait > now:
                 waiting[pk] = UNFUNDED if code in (8, 9) else REFUSED
     return waiting
+
+
+def suspended_offers(orders: list[Order], *, now: int) -> dict[int, str]:
+    """Offers (by pk) of nodes that were slashed for a false receipt within SUSPENSION_SECONDS, with `suspended`.
+
+    Read from the trades themselves, so a slash takes effect with the next clearing and needs no second record.
+    """
+    offers = [order for order in orders if not order.is_bid]
+    slashed = Trade.objects.filter(
+        status=SLASHED,
+        updated_at__gt=now - SUSPENSION_SECONDS,
+        offer__terms__agent__in=sorted({order.terms["agent"] for order in offers}),
+    )
+    agents = set(slashed.values_list("offer__terms__agent", flat=True))
+    return {order.pk: SUSPENDED for order in offers if order.terms["agent"] in agents}
 
 
 def open_lock_batches() -> list[LockBatch]:

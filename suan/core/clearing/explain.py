@@ -30,6 +30,7 @@ UNFUNDED: Final = "unfunded"
 EXPIRED: Final = "expired"
 HALTED: Final = "halted"
 REFUSED: Final = "refused"
+SUSPENDED: Final = "suspended"
 NOT_CLEARED_YET: Final = "not_cleared_yet"
 
 _KEPT_OUT: Final = {
@@ -44,6 +45,10 @@ _KEPT_OUT: Final = {
     REFUSED: (
         "The chain refused the order's last trade; the order waits for a while, longer each time, before it is "
         "tried again."
+    ),
+    SUSPENDED: (
+        "The offer's node handed in a false receipt and was slashed; its offers do not trade for 30 days. Offer "
+        "another node."
     ),
     HALTED: "Trading of this product was halted when the book was cut; the order waits and keeps its place.",
     NOT_CLEARED_YET: (
