@@ -1,6 +1,6 @@
-"""An agent that lies: the first run it serves gets a false output, the second inflated counters. It exists to be caught.
+"""An agent that lies: its first run gets a false output, the second inflated counters. It exists to be caught.
 
-Everything else is the honest agent's code: same keys, same calls, same diary. A market that is worth its name pays it nothing.
+Everything else is the honest agent's code: same keys, same calls, same diary. A market worth its name pays it nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The people of a demonstration: buyers and providers with accounts, money and agents, as a stranger would set them up.
+"""The people of a demonstration: buyers and providers with accounts, money and agents, as a stranger sets them up.
 
-Everything here goes through the public interface: sign-in, faucet, delegate keys, nodes, offers. Nobody is given anything that
-a visitor of a local market cannot have.
+Everything here goes through the public interface: sign-in, faucet, delegate keys, nodes, offers. Nobody is given
+anything that a visitor of a local market cannot have.
 """
 
 from __future__ import annotations

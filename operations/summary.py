@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from suan.client.audit.report import Report
 from suan.client.rpc import Rpc
 from suan.core import units
+from suan.core.receipts import ExitReason
 from suan.core.records import OutcomeKind, ReceiptVerdict
 from suan.core.units import WorkUnits
 
@@ -73,7 +74,9 @@ def document(story: Story, report: Report) -> Json:
         "cancelled": story.facts["cancelled"]["order_status"],
         "trap": {
             "status": story.facts["trap"]["status"],
-            "runs": [run["exit_reason"] for run in story.facts["trap"]["runs_detail"]],
+            "runs": [
+                ExitReason(run["exit_reason"]).name.lower() for run in story.facts["trap"]["runs_detail"]
+            ],
         },
         "seconds": dict(story.seconds),
     }
@@ -115,6 +118,7 @@ def failures(found: Json) -> list[str]:
         "two lies caught and slashed": found["slashed"] >= SLASHED_MIN
         and found["rejected_receipts"] >= SLASHED_MIN,
         "the audit finds no difference": audit["differences"] == 0,
+        "the database agrees with the chain": found["ledger_differences"] == 0,
         "money is conserved": audit["money_conserved"],
         "clearings and receipts were checked": audit["clearings_checked"] > 0
         and audit["receipts_checked"] > 0,
@@ -130,34 +134,32 @@ def show(found: Json, missing: list[str], folder: Path) -> None:
     """A page that a person enjoys reading."""
     hours = units.format_gflops_hours(WorkUnits(found["work_units"]))
     option, audit, money = found["option"], found["audit"], found["money"]
+    mended = "conserved" if audit["money_conserved"] else "NOT CONSERVED"
     lines = [
         "",
         "  算  Suan: what just happened on this machine",
         "",
-        f"  {found['bids']} bids of {len(found['buyers'])} buyers met the offers of {len(found['providers'])} providers "
-        f"in {found['clearing_batches']} call auctions:",
-        f"  {found['trades']} trades, {found['settled']} settled, {found['refunded']} refunded, of these {found['slashed']} slashed.",
-        f"  {found['runs']} runs delivered {found['work_units']} work units ({hours} GFLOPS·h), paid with {money['paid']} tokens,",
-        f"  of which {money['fees']} fees; a whole trade's life cost {found['gas_per_trade']} gas on {found['chain_blocks']} blocks.",
+        f"  {found['bids']} bids of {len(found['buyers'])} buyers met offers of {len(found['providers'])} providers",
+        f"  in {found['clearing_batches']} call auctions: {found['trades']} trades, {found['settled']} settled,",
+        f"  {found['refunded']} refunded, {found['slashed']} of these slashed.",
+        f"  {found['runs']} runs delivered {found['work_units']} work units ({hours} GFLOPS·h).",
+        f"  Paid {money['paid']} tokens, of which {money['fees']} fees.",
+        f"  A trade's whole life cost {found['gas_per_trade']} gas; the chain has {found['chain_blocks']} blocks.",
         "",
-        "  operations counted inside the jobs, exactly:",
-        *(
-            f"    {name.replace('_', ' and '):<20} {count:>16,}"
-            for name, count in found["counters_total"].items()
-        ),
+        "  Operations counted inside the jobs, exactly:",
+        *(f"    {name.replace('_', ' and '):<20} {n:>16,}" for name, n in found["counters_total"].items()),
         "",
-        f"  A liar sold false output and inflated counters: {found['rejected_receipts']} receipts rejected by two engines,",
-        f"  nothing paid, {money['slashed']} tokens of its bond slashed; honest machines did the work instead.",
+        f"  A liar sold false output and inflated counters: {found['rejected_receipts']} receipts rejected by two",
+        f"  engines, nothing paid, {money['slashed']} tokens of bond slashed; honest machines did the work instead.",
         f"  A picture in 16 tiles from several machines: {found['picture']}",
         f"  An option over {option['paths']:,} paths: {option['monte_carlo']} ± {option['standard_error']}, "
         f"closed form {option['closed_form']}.",
-        f"  A bid that was too low: {found['too_low'].get('message', found['too_low'])}",
+        f"  A bid that was too low: {found['too_low']['sentence']}",
         f"  A job that trapped: {found['trap']['status']}, by the table of money outcomes.",
         "",
-        f"  Audit from chain and evidence alone: {audit['differences']} differences; {audit['orders_checked']} orders, "
-        f"{audit['receipts_checked']} receipts,",
-        f"  {audit['clearings_checked']} clearings, {audit['accounts_checked']} accounts, {audit['runs_recomputed']} runs "
-        f"recomputed; money {'conserved' if audit['money_conserved'] else 'NOT CONSERVED'}.",
+        f"  Audit from chain and evidence alone: {audit['differences']} differences in",
+        f"  {audit['orders_checked']} orders, {audit['receipts_checked']} receipts, {audit['clearings_checked']} clearings, "
+        f"{audit['accounts_checked']} accounts, {audit['runs_recomputed']} runs recomputed; money {mended}.",
         "",
         "  seconds: " + ", ".join(f"{name} {value}" for name, value in found["seconds"].items()),
         f"  all numbers: {folder.name}/report.json in the var folder",

@@ -28,6 +28,7 @@ QUIET_SECONDS = 30.0  # After so long without a death, the next one is restarted
 STOP_SECONDS_MAX = 10.0
 LOG_BYTES_MAX = 10 * 1024 * 1024
 DEATHS_KEPT_MAX = 1000
+DEATHS_AT_START_MAX = 5  # A program that died so often before it was ready will not come.
 
 Report = Callable[[str], None]
 
@@ -93,20 +94,26 @@ class Supervisor:
         for program in programs:
             if program.ready and not self._wait_until_ready(program):
                 raise layout.Refused(
-                    f"{program.name} is not ready after {program.ready_seconds_max:.0f} s. Its last lines "
+                    f"{program.name} does not become ready. Its last lines "
                     f"({self.log(program.name)}):\n{tail(self.log(program.name))}"
                 )
 
     def _wait_until_ready(self, program: Program) -> bool:
-        began = time.monotonic()
+        began, deaths_before = time.monotonic(), self._deaths_of(program.name)
+
+        def may_come() -> bool:
+            deaths = self._deaths_of(program.name) - deaths_before
+            return not self._ended.is_set() and program.name in self._running and deaths < DEATHS_AT_START_MAX
+
         ready = child.wait_until(
-            program.ready or (lambda: True),
-            seconds=program.ready_seconds_max,
-            alive=lambda: not self._ended.is_set() and program.name in self._running,
+            program.ready or (lambda: True), seconds=program.ready_seconds_max, alive=may_come
         )
         if ready:
             self.report(f"ready    {program.name} after {time.monotonic() - began:.1f} s")
         return ready
+
+    def _deaths_of(self, name: str) -> int:
+        return sum(death.name == name for death in list(self.deaths))
 
     def run(self, name: str, command: tuple[str, ...], *, seconds_max: float) -> None:
         """Run a program to its end; its lines are reported as they come. Raises Refused when it fails."""
@@ -256,7 +263,8 @@ def tail(path: Path, lines: int = 15) -> str:
 
 
 def read_procfile(path: Path, environment: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Commands by name, in order, with $NAME and ${NAME} taken from `environment`; an unknown name is refused."""
+    """Commands by name, in order, with $NAME and ${NAME} taken from `environment`; an unknown name is refused.
+    `python` is the interpreter that runs us."""
     commands: dict[str, tuple[str, ...]] = {}
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
@@ -264,10 +272,9 @@ def read_procfile(path: Path, environment: Mapping[str, str]) -> dict[str, tuple
         name, colon, command = line.partition(":")
         if not colon or not command.strip():
             raise layout.Refused(f"{path.name} line {number}: expected `name: command`.")
-        words = shlex.split(command)
-        commands[name.strip()] = tuple(
-            expand(word, environment, where=f"{path.name} line {number}") for word in words
-        )
+        where = f"{path.name} line {number}"
+        words = [expand(word, environment, where=where) for word in shlex.split(command)]
+        commands[name.strip()] = (sys.executable if words[0] == "python" else words[0], *words[1:])
     return commands
 
 
