@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from operations import child
+from operations import child, layout
 from operations.market import AGENTS, answers, start_market
 from tests.nodes import rpc
 
@@ -44,3 +44,4 @@ def test_a_market_survives_the_kill_of_each_process_and_a_restart(tmp_path: Path
         assert len(rpc(rpc_url, "eth_getCode", deployment["market"], "latest")) > 1000
         assert {login.role for login in market.logins()} == {"provider", "buyer", "auditor"}
     assert json.loads((var / "deployment.json").read_text()) == deployment
+    layout.remove(var)
