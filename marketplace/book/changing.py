@@ -144,8 +144,9 @@ def cancel_order(
             )
         if order.order_status != CANCELED:
             order.cancel_signature = to_hex(signed)
+            order.evidence_published = False
             _cancel(order, now, text="canceled by its maker")
-            transaction.on_commit(lambda: publishing.publish_cancel(order), robust=True)
+            transaction.on_commit(lambda: publishing.publish_order(order), robust=True)
         if on_chain:
             accounts.relay_cancel(
                 participant=participant, order_hash=from_hex(order.order_hash), signature=signed, now=now

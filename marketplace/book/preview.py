@@ -12,8 +12,8 @@ from typing import Any
 from ledger.queries import balances, deployment
 from marketplace.book import queries
 from marketplace.book.queries import OpenOrder
+from suan.core.money_outcomes import RUN_ENDS
 from suan.core.units import (
-    MINIMUM_BILL_DIVISOR,
     BaseUnits,
     Price,
     WorkUnits,
@@ -25,13 +25,6 @@ from suan.core.units import (
     minimum_units,
     offer_hold,
     payment,
-)
-
-MONEY_OUTCOMES = (
-    ("delivered", f"counted work at the clearing price, at least 1/{MINIMUM_BILL_DIVISOR} of the ceiling"),
-    ("trap_or_ceiling", "billed the same way; the output that exists is delivered"),
-    ("timeout_or_lost", "nothing is paid; the bond goes back and the run trades again"),
-    ("false_receipt", "nothing is paid; the provider's bond is slashed after a second engine agreed"),
 )
 
 
@@ -47,7 +40,7 @@ def preview(*, side: str, body: Mapping[str, Any], maker: str, now: int) -> dict
         "available": format_tokens(available),
         "missing": format_tokens(max(held - available, 0)),
         "fee_bps": deployment().fee_bps,
-        "money_outcomes": [{"case": case, "outcome": text} for case, text in MONEY_OUTCOMES],
+        "money_outcomes": [{"case": end.name, "billed": end.billed, "why": end.why} for end in RUN_ENDS],
     }
 
 

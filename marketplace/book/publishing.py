@@ -5,7 +5,10 @@ Every function is idempotent: it runs after the commit that it belongs to, and a
 
 from __future__ import annotations
 
+import logging
+
 from ledger import evidence
+from ledger.errors import LedgerError
 from marketplace.book import queries
 from marketplace.book.models import Order
 from suan.core.identity import canonical_json, from_hex
@@ -13,9 +16,11 @@ from suan.core.orders import Cancel
 
 SWEEP_ORDERS_MAX = 200
 
+log = logging.getLogger(__name__)
+
 
 def publish_order(order: Order) -> None:
-    """Write orders/, terms/, acknowledgements/ and, for a public bid, its module and input."""
+    """Write orders/, terms/, acknowledgements/, for a public bid its module and input, and its cancellation if any."""
     struct = queries.struct_of(order)
     document = {
         "type": "bid" if order.is_bid else "offer",
@@ -38,11 +43,11 @@ def publish_order(order: Order) -> None:
     }
     evidence.publish("acknowledgements", order.order_id, canonical_json(acknowledgement))
     if order.cancel_signature:
-        publish_cancel(order)
+        _publish_cancel(order)
     Order.objects.filter(pk=order.pk).update(evidence_published=True)
 
 
-def publish_cancel(order: Order) -> None:
+def _publish_cancel(order: Order) -> None:
     """Write cancels/: the maker's own signed cancellation."""
     wish = Cancel(maker=order.maker, order=from_hex(order.order_hash))
     document = {"maker": wish.maker, "order": order.order_id, "signature": order.cancel_signature}
@@ -50,8 +55,12 @@ def publish_cancel(order: Order) -> None:
 
 
 def publish_missing() -> int:
-    """Publish what a crash left unpublished; returns how many orders were looked at."""
-    rows = list(Order.objects.filter(evidence_published=False).order_by("id")[:SWEEP_ORDERS_MAX])
-    for order in rows:
-        publish_order(order)
-    return len(rows)
+    """Publish what a crash left unpublished; returns how many orders. One that fails does not hold up the others."""
+    done = 0
+    for order in Order.objects.filter(evidence_published=False).order_by("id")[:SWEEP_ORDERS_MAX]:
+        try:
+            publish_order(order)
+            done += 1
+        except (LedgerError, OSError):
+            log.exception("evidence of %s could not be published", order.order_id)
+    return done

@@ -248,8 +248,12 @@ def test_orders_of_an_account_whose_money_left_by_the_chain_are_canceled_newest_
 
 
 def test_evidence_that_a_crash_left_unpublished_is_published_by_the_sweep(market):
-    _, order = placed_bid()
+    buyer, order = placed_bid()
     assert evidence.read("orders", order.order_id) is None
     assert actions.publish_missing() == 1
     assert evidence.read("acknowledgements", order.order_id) is not None
     assert actions.publish_missing() == 0
+    buyer.post(f"/orders/{order.order_id}/cancel")
+    assert evidence.read("cancels", order.order_id) is None
+    assert actions.publish_missing() == 1
+    assert evidence.read("cancels", order.order_id) is not None
