@@ -143,11 +143,9 @@ class Sender:
             forgotten = attempt.sent_at is None or now - attempt.sent_at >= _patience(attempt)
             if not (stuck or forgotten) or self._receipt(row) is not None:
                 continue
-            if stuck:
-                replacement = self._replace(row, attempt, header, now)
-                count += self._broadcast(row, replacement, header, now) if replacement else 0
-            else:
-                count += self._broadcast(row, attempt, header, now)
+            replacement = self._replace(row, attempt, header, now) if stuck else None
+            if replacement is not None or forgotten:
+                count += self._broadcast(row, replacement or attempt, header, now)
         return count
 
     def _fill_gap(self, rows: list[OutgoingTx]) -> None:

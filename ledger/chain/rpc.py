@@ -158,7 +158,7 @@ def _refusal(error: Any) -> NodeRefused:
     if isinstance(data, dict):
         data = data.get("data") or data.get("result")
     return NodeRefused(
-        code=error.get("code") if isinstance(error.get("code"), int) else 0,
+        code=code if isinstance(code := error.get("code"), int) else 0,
         message=str(error.get("message", ""))[:300],
         data=data if isinstance(data, str) and _HEX.fullmatch(data) else "",
     )

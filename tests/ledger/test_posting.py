@@ -3,9 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from ledger import journal, queries
-from ledger.models import Account, ChainEvent, Halt, Transfer
-from ledger.posting import post_final_events
+from ledger import audit, incoming, journal, queries
+from ledger.models import Account, Block, ChainEvent, Cursor, Halt, Transfer
+from ledger.posting import post_final_events, reverse_orphaned_events
 from ledger.rewind import rewind
 from suan.core.records import Outcome
 from tests.ledger.chain import TOKEN, World
@@ -119,3 +119,25 @@ def test_after_a_deep_reorg_an_operator_rewinds_and_the_books_follow_the_new_cha
     for address in everybody(world):
         assert books(address) == world.chain_balances(address)
     assert books(alice)[1] == made.records[0].payment
+
+
+def test_a_final_block_that_left_and_came_back_is_posted_again_under_other_keys(world: World):
+    ready(world)
+    alice = world.keys.address(BUYER)
+    deposits = queries.events(name="Deposited")
+    tip = Block.objects.filter(canonical=True).order_by("-number").first()
+    before = Block.objects.get(canonical=True, number=deposits[0].block.number - 1)
+    for generation in (1, 2):
+        # As if the node had served another branch for a while; an operator rewound, then the old branch came back.
+        incoming.store_reorg(before, tip, "0x" + "11" * 32, timezone.now())
+        Cursor.objects.filter(name="final").update(number=before.number, hash=before.hash)
+        assert reverse_orphaned_events(now=timezone.now()) == len(deposits)
+        assert books(alice) == (0, 0, 0)
+        world.follow()
+        assert books(alice) == (50 * TOKEN, 0, 0)
+        assert (
+            Transfer.objects.filter(key__endswith=f"~{generation}")
+            .exclude(key__startswith="reverse")
+            .exists()
+        )
+        assert audit.compare(gateway=world.indexer.gateway, deep=True).findings == []
