@@ -15,12 +15,12 @@ def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("var")
 
 
-def test_py_solc_x_and_forge_make_the_same_bytecode(var: Path, tmp_path: Path) -> None:
-    built = forge("build", "--out", str(tmp_path / "out"), "--cache-path", str(tmp_path / "cache"))
+def test_py_solc_x_and_forge_make_the_same_bytecode(var: Path) -> None:
+    built = forge("build")
     assert built.returncode == 0, built.stdout + built.stderr
     ours = compiler.artifacts(var)
     for name in compiler.DEPLOYED:
-        theirs = json.loads((tmp_path / "out" / f"{name}.sol" / f"{name}.json").read_text())
+        theirs = json.loads((compiler.CONTRACTS / "out" / f"{name}.sol" / f"{name}.json").read_text())
         assert ours[name]["bytecode"] == theirs["bytecode"]["object"]
         assert ours[name]["deployed_bytecode"] == theirs["deployedBytecode"]["object"]
         assert sorted(map(canonical, ours[name]["abi"])) == sorted(map(canonical, theirs["abi"]))

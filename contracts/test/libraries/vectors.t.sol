@@ -253,7 +253,7 @@ contract VectorsTest is MarketTest {
     function _marketWithFee(uint16 feeBps) private returns (Market) {
         IMarket.Parameters memory p = _parameters();
         p.feeBps = feeBps;
-        return new Market(p);
+        return _deploy(p);
     }
 
     /// @dev Writes the storage that open() would have left. The views check that the slots are the right ones.

@@ -203,7 +203,7 @@ contract CloseTest is MarketTest {
 
     function test_a_provider_that_is_the_treasury_too_gets_its_own_fee() external {
         treasury = provider;
-        market = new Market(_parameters());
+        market = _deploy(_parameters());
         _fund(provider, FUNDS);
         _fund(buyer, FUNDS);
         Lock memory lock = _openOne(1);

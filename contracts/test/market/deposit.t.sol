@@ -50,7 +50,7 @@ contract DepositTest is MarketTest {
         IMarket.Parameters memory p = _parameters();
         FeeToken fee = new FeeToken();
         p.token = address(fee);
-        Market other = new Market(p);
+        Market other = _deploy(p);
         fee.mint(address(this), 100);
         fee.approve(address(other), 100);
         vm.expectRevert(abi.encodeWithSelector(IMarket.TransferMismatch.selector, 100, 99));
@@ -61,7 +61,7 @@ contract DepositTest is MarketTest {
         IMarket.Parameters memory p = _parameters();
         FeeToken big = new FeeToken();
         p.token = address(big);
-        Market other = new Market(p);
+        Market other = _deploy(p);
         big.setFee(0);
         big.mint(address(this), type(uint256).max);
         big.approve(address(other), type(uint256).max);

@@ -70,14 +70,19 @@ abstract contract MarketTest is Test {
 
     function setUp() public virtual {
         vm.warp(START);
-        token = new TestToken();
-        registry = new Registry();
-        market = new Market(_parameters());
+        // From the artifacts: with `new` every test contract would carry, and optimise, the code of all three.
+        token = TestToken(vm.deployCode("TestToken.sol:TestToken", ""));
+        registry = Registry(vm.deployCode("Registry.sol:Registry", ""));
+        market = _deploy(_parameters());
         _registerVerifiers();
         _fund(provider, FUNDS);
         _fund(provider2, FUNDS);
         _fund(buyer, FUNDS);
         _fund(buyer2, FUNDS);
+    }
+
+    function _deploy(IMarket.Parameters memory p) internal returns (Market) {
+        return Market(vm.deployCode("Market.sol:Market", abi.encode(p)));
     }
 
     function _parameters() internal view returns (IMarket.Parameters memory p) {
