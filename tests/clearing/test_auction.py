@@ -135,6 +135,19 @@ def test_a_price_that_executes_more_whole_runs_beats_the_balanced_one() -> None:
     assert result.price is not None and 90 <= result.price <= 100
 
 
+def test_of_two_prices_that_execute_equally_much_the_one_nearer_to_the_balanced_range_wins() -> None:
+    """The curves balance at 18, where only orders of one maker meet; 11 and 19 both execute one run."""
+    cut = book(
+        bid(1, 11, 1, 3, maker="a"),
+        bid(2, 18, 2, 3, maker="b"),
+        offer(3, 1, 8, maker="b"),
+        offer(4, 19, 5, maker="a"),
+        bid(5, 30, 1, 3, maker="b"),
+    )
+    result = clear(cut, NOW)
+    assert (result.price, sold(result)) == (19, {(5, 4): 1})
+
+
 def test_prices_and_units_at_the_edge_of_their_types_stay_exact() -> None:
     price, units = 2**96 - 1, 2**64 - 1
     result = clear(

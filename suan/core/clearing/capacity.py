@@ -26,7 +26,7 @@ def seconds_to_work(deliver_by: int, now: int) -> int:
 class OfferLoad:
     """Runs assigned to one offer so far. `take` is the only thing that changes it.
 
-    Growth: `runs_that_fit` is constant while all work fits before the earliest deadline, else linear in the
+    Growth: `runs_that_fit` is constant while all work fits before the new deadline, else linear in the
     number of different deadlines that the offer has accepted.
     """
 
@@ -52,9 +52,8 @@ class OfferLoad:
         if runs == 0:
             return 0
         due = min(deliver_by, self.offer.deliver_by)
-        earliest = min(due, self._deadlines[0]) if self._deadlines else due
-        # All work, whenever it is due, fits before the earliest deadline: no later one can be missed.
-        if self.assigned + runs * ceiling <= self._work_until(earliest):
+        # All work, whenever it is due, fits before this deadline: no later one can be missed, earlier ones stay.
+        if self.assigned + runs * ceiling <= self._work_until(due):
             return runs
         return max(0, min(runs, self.slack(due) // ceiling))
 
