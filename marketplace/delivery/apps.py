@@ -5,3 +5,10 @@ class DeliveryConfig(AppConfig):
     name = "marketplace.delivery"
     label = "delivery"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from ledger.audit import register_check
+        from marketplace.delivery import checks
+
+        register_check("trades", checks.check_trades)
+        register_check("runs", checks.check_runs)

@@ -119,10 +119,10 @@ def record_finding(*, receipt_key: int, claim: str, finding: Finding, now: int) 
         receipt.claim, receipt.claim_expires_at = "", None
         receipt.reason, receipt.recount = finding.reason, finding.recount
         if finding.judgement is Judgement.UNFINISHED and receipt.attempts < RECEIPT_ATTEMPTS_MAX:
-            receipt.save()
+            _seal(receipt)
             return True
         _judge(receipt, run, finding, now)
-        receipt.save()
+        _seal(receipt)
     return True
 
 
@@ -145,7 +145,7 @@ def _decide_undelivered(receipt: Receipt, run: Run, now: int) -> None:
     word = ExitReason(receipt.exit_reason).name.lower()
     receipt.status, receipt.verdict, receipt.verified_at = "accepted", ReceiptVerdict.ACCEPTED, now
     receipt.reason = f"{word}: nothing was delivered, nothing is paid, the run trades again"
-    receipt.save()
+    _seal(receipt)
     delivery.conclude_run(run=run, verified=False, reason=receipt.reason, now=now)
 
 
@@ -234,7 +234,7 @@ def _stored(
 ) -> Receipt:
     values = {name: getattr(signed, name) for name in STRUCT_FIELDS}
     values = {name: to_hex(value) if isinstance(value, bytes) else value for name, value in values.items()}
-    return Receipt.objects.create(
+    receipt = Receipt(
         receipt_id=rcp_id(digest),
         run=run,
         trade=run.trade.trade_hash,
@@ -244,6 +244,14 @@ def _stored(
         submitted_at=now,
         **values,
     )
+    _seal(receipt)
+    return receipt
+
+
+def _seal(receipt: Receipt) -> None:
+    """Store a receipt with the seal over its new content."""
+    receipt.seal = queries.seal_of(receipt)
+    receipt.save()
 
 
 def _assignment(receipt: Receipt, claim: str) -> Assignment:

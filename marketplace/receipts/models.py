@@ -57,6 +57,7 @@ class Receipt(models.Model):
         null=True
     )  # {exit_reason, output, fp64, …, fuel, engine, wall_milliseconds} of our run
     confirmed_by = models.CharField(max_length=64, blank=True, default="")
+    seal = models.CharField(max_length=66)  # keccak256 of everything above; written with every change of it
     # the claim of a verifying worker; a killed worker's claim runs out
     claim = models.CharField(max_length=64, blank=True, default="")
     claim_expires_at = models.BigIntegerField(null=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from marketplace.problems import NotFound
 from marketplace.receipts.models import Receipt
-from suan.core.identity import from_hex
+from suan.core.identity import canonical_json, from_hex, keccak, to_hex
 from suan.core.metering import work_units
 from suan.core.receipts import Counters, ExitReason
 from suan.core.receipts import Receipt as SignedReceipt
@@ -58,6 +58,23 @@ def signed_struct(receipt: Receipt) -> SignedReceipt:
         peak_memory_bytes=receipt.peak_memory_bytes,
         started_at=receipt.started_at,
         ended_at=receipt.ended_at,
+    )
+
+
+SEALED_COLUMNS = (
+    "receipt_id", "run_id", "signature", "agent", "submitted_at", "status", "verdict", "reason", "units", "verified_at",
+    "parked_at", "recount", "confirmed_by",
+)  # fmt: skip
+
+
+def seal_of(receipt: Receipt) -> str:
+    """keccak256 of what the exchange itself wrote about a receipt; the receipt's digest covers what the agent signed.
+
+    Whoever changes a column by hand leaves a seal that does not fit, which verify_ledger names. It is no signature.
+    """
+    values = {name: getattr(receipt, name) for name in SEALED_COLUMNS}
+    return to_hex(
+        keccak(canonical_json(values | {"units": str(receipt.units), "verdict": int(receipt.verdict)}))
     )
 
 

@@ -1,0 +1,39 @@
+"""Receipt rows against what their agents signed, what our verifier sealed and what was published, for ledger.audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledger.audit import ChainView, Finding
+from marketplace.receipts.models import Receipt
+from marketplace.receipts.queries import seal_of, signed_struct
+from suan.core.identity import BadSignature, from_hex, market_domain, rcp_id, recover
+from suan.core.problems import FieldError
+
+TABLE = "receipts_receipt"
+CHUNK_ROWS = 500
+
+
+def check_receipts(view: ChainView) -> Iterator[Finding]:
+    """The struct of every receipt has the digest that names it and the signature of its agent; the seal covers the rest."""
+    domain = market_domain(view.deployment.chain_id, view.deployment.market)
+    rows = Receipt.objects.select_related("run__trade").order_by("id")
+    for receipt in rows.iterator(chunk_size=CHUNK_ROWS):
+        view.checked["receipts"] = view.checked.get("receipts", 0) + 1
+        name = receipt.receipt_id
+        try:
+            digest = signed_struct(receipt).digest(domain)
+            signer = recover(digest, from_hex(receipt.signature))
+        except (FieldError, BadSignature) as error:
+            yield Finding(TABLE, name, "signature", receipt.signature, str(error))
+            continue
+        if rcp_id(digest) != receipt.receipt_id:
+            yield Finding(TABLE, name, "receipt_id", receipt.receipt_id, rcp_id(digest))
+        for column, expected in (
+            ("agent", signer),
+            ("trade", receipt.run.trade.trade_hash),
+            ("run_index", str(receipt.run.index)),
+            ("seal", seal_of(receipt)),
+        ):
+            if str(getattr(receipt, column)) != expected:
+                yield Finding(TABLE, name, column, str(getattr(receipt, column)), expected)
