@@ -158,7 +158,8 @@ def show(found: Json, missing: list[str], folder: Path) -> None:
         f"  A job that trapped: {found['trap']['status']}, by the table of money outcomes.",
         "",
         f"  Audit from chain and evidence alone: {audit['differences']} differences in",
-        f"  {audit['orders_checked']} orders, {audit['receipts_checked']} receipts, {audit['clearings_checked']} clearings, "
+        f"  {audit['orders_checked']} orders, {audit['receipts_checked']} receipts, "
+        f"{audit['clearings_checked']} clearings, "
         f"{audit['accounts_checked']} accounts, {audit['runs_recomputed']} runs recomputed; money {mended}.",
         "",
         "  seconds: " + ", ".join(f"{name} {value}" for name, value in found["seconds"].items()),
