@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +21,6 @@ from marketplace.problems import NotFound
 from marketplace.rest import PAGE_PARAMETERS, ApiView, RawParser, page, parse, query_value, read_limited
 from suan.core.identity import from_hex, market_domain, registry_domain
 from suan.core.metering import SCHEDULE, weights
-from suan.core.orders import LIMITS, Limits
 from suan.core.products import PRODUCTS, RESOURCE_CLASSES, product_by_symbol
 from suan.core.units import UNITS_PER_GFLOPS_HOUR, format_tokens
 
@@ -31,16 +30,6 @@ SIDES = {"buy": SIDE_BUY, "sell": SIDE_SELL}
 
 def now() -> int:
     return int(time.time())
-
-
-def limits() -> Limits:
-    """The admission limits of this deployment."""
-    return replace(
-        LIMITS,
-        open_orders_max=settings.OPEN_ORDERS_MAX,
-        runs_max=settings.RUNS_PER_BID_MAX,
-        valid_seconds_max=settings.ORDER_SECONDS_MAX,
-    )
 
 
 class MarketView(ApiView):
@@ -62,7 +51,7 @@ class MarketView(ApiView):
                     "work_units_per_gflops_hour": UNITS_PER_GFLOPS_HOUR,
                 },
                 "limits": {
-                    **limits().to_json(),
+                    **queries.limits().to_json(),
                     "artifact_bytes_max": settings.ARTIFACT_BYTES_MAX,
                     "module_bytes_max": settings.MODULE_BYTES_MAX,
                 },
@@ -103,7 +92,9 @@ class BidsView(ApiView):
     def post(self, request: Request) -> Response:
         """Place a bid. 201 for a new one; the same body again is the same order (200)."""
         body = parse(serializers.BidBody, request.data)
-        order, made = actions.place_bid(participant=request.user, body=body, limits=limits(), now=now())
+        order, made = actions.place_bid(
+            participant=request.user, body=body, limits=queries.limits(), now=now()
+        )
         return Response(queries.order_view(order), status=201 if made else 200)
 
 
@@ -116,7 +107,9 @@ class OffersView(ApiView):
     def post(self, request: Request) -> Response:
         """Place an offer of a node's work. 201 for a new one; the same body again is the same order (200)."""
         body = parse(serializers.OfferBody, request.data)
-        order, made = actions.place_offer(participant=request.user, body=body, limits=limits(), now=now())
+        order, made = actions.place_offer(
+            participant=request.user, body=body, limits=queries.limits(), now=now()
+        )
         return Response(queries.order_view(order), status=201 if made else 200)
 
 
@@ -175,10 +168,7 @@ class OrderView(ApiView):
         order = queries.order_by_id(order_id)
         if order.participant_id != request.user.pk:
             raise NotFound("There is no order of yours with this id; GET /orders lists yours.")
-        reports = order.execution_reports.order_by("id")[:500]
-        return Response(
-            {**queries.order_view(order), "executions": [queries.execution_view(row) for row in reports]}
-        )
+        return Response({**queries.order_view(order), "executions": queries.executions(order)})
 
 
 class CancelView(ApiView):

@@ -8,7 +8,8 @@ Locks, in this order: the participant, the product, the journal's accounts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from django.db import connection, transaction
 
@@ -56,21 +57,10 @@ def place_bid(
     known = _known(participant, body, "bid")
     if known is not None:
         return known, False
-    terms = BidTerms.from_json(body["terms"])
-    chain = deployment()
-    domain = market_domain(chain.chain_id, chain.market)
-    product = product_by_symbol(body["product"])
-    struct = Bid(
-        runs=body["runs"],
-        ceiling=body["ceiling_units"],
-        **_common(participant, body, product, SIDE_BUY, terms.hash(), chain),
-    )
-    check = _checker(check_bid, struct, terms, limits, now, chain, None)
-    _refuse(check(_context_free(participant)))
-    wish = signed_wish(participant, body, "bid", product, struct, terms, domain, now)
-    artifacts.require_upload(participant=participant, sha256=to_hex(terms.input), field="terms.input")
-    artifacts.require_module(participant=participant, sha256=to_hex(terms.module), now=now)
-    return _admit(wish, check, chain, domain, now)
+    draft = draft_bid(participant=participant, body=body, limits=limits, now=now)
+    wish = _wish(participant, body, "bid", draft, now)
+    require_job(participant=participant, draft=draft, now=now)
+    return _admit(wish, draft.check, draft.chain, draft.domain, now)
 
 
 def place_offer(
@@ -83,16 +73,76 @@ def place_offer(
     known = _known(participant, body, "offer")
     if known is not None:
         return known, False
+    draft = draft_offer(participant=participant, body=body, limits=limits, now=now)
+    wish = _wish(participant, body, "offer", draft, now)
+    return _admit(wish, draft.check, draft.chain, draft.domain, now)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An order as it would be signed, with the rule that admits it: check((available, open orders)) -> problems."""
+
+    product: Product
+    struct: Bid | Offer
+    terms: BidTerms | OfferTerms
+    domain: Domain
+    chain: Deployment
+    check: Callable[[tuple[int, int]], list[Problem]]
+
+
+def draft_bid(
+    *, participant: Participant, body: Mapping[str, Any], limits: Limits, now: int, freed: int = 0
+) -> Draft:
+    """The bid of a body, admissible as things are now. Raises Refused with every reason; writes nothing.
+
+    freed: base units that an order which this one replaces would set free.
+    """
+    terms = BidTerms.from_json(body["terms"])
+    chain, product = deployment(), product_by_symbol(body["product"])
+    struct = Bid(
+        runs=body["runs"],
+        ceiling=body["ceiling_units"],
+        **_common(participant, body, product, SIDE_BUY, terms.hash(), chain),
+    )
+    check = _checker(check_bid, struct, terms, limits, now, chain, None)
+    return _draft(participant, product, struct, terms, chain, check, freed)
+
+
+def draft_offer(
+    *, participant: Participant, body: Mapping[str, Any], limits: Limits, now: int, freed: int = 0
+) -> Draft:
+    """As draft_bid, for an offer of one of the participant's nodes."""
     terms = OfferTerms.from_json(body["terms"])
-    chain = deployment()
-    domain = market_domain(chain.chain_id, chain.market)
-    product = product_by_symbol(body["product"])
+    chain, product = deployment(), product_by_symbol(body["product"])
     struct = Offer(units=body["units"], **_common(participant, body, product, SIDE_SELL, terms.hash(), chain))
     measured = _measured(participant, terms.agent, product)
     check = _checker(check_offer, struct, terms, limits, now, chain, measured)
-    _refuse(check(_context_free(participant)))
-    wish = signed_wish(participant, body, "offer", product, struct, terms, domain, now)
-    return _admit(wish, check, chain, domain, now)
+    return _draft(participant, product, struct, terms, chain, check, freed)
+
+
+def require_job(*, participant: Participant, draft: Draft, now: int) -> None:
+    """Module and input of a bid were uploaded by its maker, and the runtime accepts the module. Raises Refused."""
+    terms = cast(BidTerms, draft.terms)
+    artifacts.require_upload(participant=participant, sha256=to_hex(terms.input), field="terms.input")
+    artifacts.require_module(participant=participant, sha256=to_hex(terms.module), now=now)
+
+
+def _draft(
+    participant: Participant,
+    product: Product,
+    struct: Bid | Offer,
+    terms: BidTerms | OfferTerms,
+    chain: Deployment,
+    check: Callable[[tuple[int, int]], list[Problem]],
+    freed: int,
+) -> Draft:
+    available, open_orders = _context_free(participant)
+    _refuse(check((available + freed, open_orders)))
+    return Draft(product, struct, terms, market_domain(chain.chain_id, chain.market), chain, check)
+
+
+def _wish(participant: Participant, body: Mapping[str, Any], kind: str, draft: Draft, now: int) -> Wish:
+    return signed_wish(participant, body, kind, draft.product, draft.struct, draft.terms, draft.domain, now)
 
 
 def _known(participant: Participant, body: Mapping[str, Any], kind: str) -> Order | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from marketplace.book.quantities import first_of, tradable
 from marketplace.problems import NotFound
 from marketplace.times import rfc3339
 from suan.core.identity import from_hex, keccak, parse_id
-from suan.core.orders import Bid, Offer
+from suan.core.orders import LIMITS, Bid, Limits, Offer
 from suan.core.problems import FieldError
 from suan.core.units import format_tokens
+
+EXECUTIONS_SHOWN_MAX = 500
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,16 @@ def open_orders(symbol: str, *, now: int) -> list[OpenOrder]:
 def last_sequence() -> int:
     """The highest sequence given so far, 0 before the first order. Under the product's lock it is the cut."""
     return Order.objects.order_by("-sequence").values_list("sequence", flat=True).first() or 0
+
+
+def limits() -> Limits:
+    """The admission limits of this deployment."""
+    return replace(
+        LIMITS,
+        open_orders_max=settings.OPEN_ORDERS_MAX,
+        runs_max=settings.RUNS_PER_BID_MAX,
+        valid_seconds_max=settings.ORDER_SECONDS_MAX,
+    )
 
 
 def lock_product(symbol: str) -> None:
@@ -157,6 +169,12 @@ def order_view(order: Order) -> dict[str, Any]:
             "signature": order.acknowledgement_signature,
         },
     }
+
+
+def executions(order: Order) -> list[dict[str, Any]]:
+    """The story of an order, oldest first, at most EXECUTIONS_SHOWN_MAX lines."""
+    rows = order.execution_reports.order_by("id")[:EXECUTIONS_SHOWN_MAX]
+    return [execution_view(row) for row in rows]
 
 
 def execution_view(report: ExecutionReport) -> dict[str, Any]:
