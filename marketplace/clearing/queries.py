@@ -74,6 +74,18 @@ def last_price(symbol: str) -> int | None:
     return rows.values_list("price", flat=True).first()
 
 
+def traded_units(symbol: str, *, since: int) -> int:
+    """Work units that changed hands in the auctions of a product from `since` (unix seconds) on."""
+    rows = Clearing.objects.filter(symbol=symbol, cut_at__gte=since)
+    return int(rows.aggregate(units=Sum("executed_units"))["units"] or 0)
+
+
+def priced_clearings(symbol: str, *, limit: int) -> list[Clearing]:
+    """The newest auctions of a product that found a price, oldest first."""
+    rows = Clearing.objects.filter(symbol=symbol, price__isnull=False).order_by("-number")
+    return list(rows[:limit])[::-1]
+
+
 def trade(trade_id: str) -> Trade:
     """The trade of `trd_0x…`. Raises NotFound."""
     try:
