@@ -276,7 +276,7 @@ contract VectorsTest is MarketTest {
     }
 
     function _plantOrder(address maker, bytes32 order, uint64 consumed) private {
-        bytes32 slot = keccak256(abi.encode(order, keccak256(abi.encode(maker, 7))));
+        bytes32 slot = keccak256(abi.encode(order, keccak256(abi.encode(maker, 8))));
         vm.store(address(market), slot, bytes32((uint256(consumed) << 64) | consumed));
         vm.assertEq(_consumed(maker, order), consumed, "the order is planted");
     }
