@@ -52,6 +52,12 @@ def status(*, now: datetime) -> dict[str, Any]:
     }
 
 
+def is_silent(*, now: int) -> bool:
+    """True when the indexer has not heard the node for SILENT_SECONDS_MAX seconds. now: unix seconds."""
+    heard = Cursor.objects.filter(name="node").values_list("updated_at", flat=True).first()
+    return heard is None or now - int(heard.timestamp()) > SILENT_SECONDS_MAX
+
+
 def unposted_events() -> int:
     """Final money events that the books do not know yet; stays above zero only if posting is stuck."""
     rows = ChainEvent.objects.filter(posted_at=None, name__in=MONEY_EVENTS, block__canonical=True)
