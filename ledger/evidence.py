@@ -3,6 +3,8 @@
 A file is written once: temporary name in the same folder, fsync, hard link to the final name (which fails if the
 name exists), fsync of the folder. The same bytes again are no news; other bytes are refused. EvidenceFile is an
 index for listings; the folder is the evidence.
+Documents that nobody else signed as a whole (SEALED) get a seal beside them: our acknowledgement key's signature over
+their hash, so that no byte of them can be changed or denied afterwards.
 
 Known limit: a file is at most EVIDENCE_BYTES_MAX; the folder has no quota of its own.
 """
@@ -13,9 +15,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from ledger import conf
+from ledger import conf, custodial
 from ledger.errors import BadEvidenceName, EvidenceConflict
 from ledger.models import EvidenceFile
+from suan.core.identity import canonical_json, sha256_hex, to_hex
+from suan.core.messages import evidence_seal_digest
 
 EVIDENCE_BYTES_MAX = 64 * 1024 * 1024
 KINDS = {
@@ -26,7 +30,9 @@ KINDS = {
     "clearings": re.compile(r"clr_0x[0-9a-f]{64}\.json"),
     "settlements": re.compile(r"0x[0-9a-f]{64}\.json"),
     "objects": re.compile(r"0x[0-9a-f]{64}"),
+    "seals": re.compile(r"(clr_)?0x[0-9a-f]{64}\.json"),
 }
+SEALED = ("clearings", "settlements")
 
 
 def publish(kind: str, name: str, payload: bytes) -> EvidenceFile:
@@ -47,11 +53,17 @@ def publish(kind: str, name: str, payload: bytes) -> EvidenceFile:
     else:
         _write_once(path, payload, kind)
     row, _ = EvidenceFile.objects.get_or_create(
-        kind=kind,
-        name=path.name,
-        defaults={"size": len(payload), "sha256": "0x" + hashlib.sha256(payload).hexdigest()},
+        kind=kind, name=path.name, defaults={"size": len(payload), "sha256": sha256_hex(payload)}
     )
+    if kind in SEALED:
+        publish("seals", path.name, _seal(f"{kind}/{path.name}", sha256_hex(payload)))
     return row
+
+
+def _seal(file: str, sha256: str) -> bytes:
+    """The bytes of seals/<name>: deterministic, since signatures are (RFC 6979)."""
+    signature = custodial.sign_with("acknowledger", evidence_seal_digest(file, sha256))
+    return canonical_json({"file": file, "sha256": sha256, "signature": to_hex(signature)})
 
 
 def locate(kind: str, name: str) -> Path:

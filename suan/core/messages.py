@@ -1,4 +1,4 @@
-"""Texts that a wallet or an agent signs as EIP-191 personal messages: signing in, and registering a node.
+"""Texts that are signed outside EIP-712 structs: signing in, registering a node, sealing a published document.
 
 Sources: EIP-191 (version 0x45), EIP-4361 (Sign-In with Ethereum). Both texts are built here and nowhere else, so
 that who signs and who checks can never disagree about a byte.
@@ -50,6 +50,14 @@ def node_registration_digest(statement: Mapping[str, Any]) -> bytes:
     is posted but the signature.
     """
     return keccak(canonical_json(dict(statement)))
+
+
+def evidence_seal_digest(file: str, sha256: str) -> bytes:
+    """What the exchange's acknowledgement key signs over a published document: keccak256 of the canonical JSON.
+
+    file: `kind/name` as published, for example `clearings/clr_0x….json`; sha256: 0x hex of its bytes.
+    """
+    return keccak(canonical_json({"file": file, "sha256": sha256}))
 
 
 def _utc(seconds: int) -> str:

@@ -26,12 +26,20 @@ from suan.core.clearing.book import (
     read_int,
     read_order,
 )
-from suan.core.identity import JSON_INTEGER_MAX, canonical_json, ord_id, product_id, trd_id
-from suan.core.records import Clearing, trade_id
+from suan.core.identity import (
+    JSON_INTEGER_MAX,
+    ZERO_BYTES32,
+    canonical_json,
+    keccak,
+    ord_id,
+    product_id,
+    trd_id,
+)
+from suan.core.records import Clearing, order_set_root, trade_id
 
 VERSION: Final = 1
 CLEARING_BYTES_MAX: Final = 64 * 2**20
-REASONS: Final = frozenset({"expired", "halted", "unfunded", "refused", "not_cleared_yet"})
+REASONS: Final = frozenset({"expired", "halted", "unfunded", "refused", "not_cleared_yet", "suspended"})
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,17 @@ class ClearingDocument:
     def symbol(self) -> str:
         return self.book.symbol
 
-    @property
+    @cached_property
     def order_set_root(self) -> bytes:
-        return self.book.order_set_root
+        """Root over all entries of the book and, under the zero hash, the cut: its sequence, its time and
+        who was kept out. So no byte of the published file can change without another root.
+        """
+        cut = {
+            "cut_sequence": self.book.cut_sequence,
+            "cut_at": self.cut_at,
+            "excluded": self._excluded_json(),
+        }
+        return order_set_root([*self.book.leaves(), (ZERO_BYTES32, keccak(canonical_json(cut)))])
 
     @cached_property
     def clearing_id(self) -> bytes:
@@ -81,11 +97,14 @@ class ClearingDocument:
                 }
                 for trade in self.result.trades
             ],
-            "excluded": [
-                {"order": ord_id(exclusion.order), "reason": exclusion.reason}
-                for exclusion in self.result.excluded
-            ],
+            "excluded": self._excluded_json(),
         }
+
+    def _excluded_json(self) -> list[Json]:
+        return [
+            {"order": ord_id(exclusion.order), "reason": exclusion.reason}
+            for exclusion in self.result.excluded
+        ]
 
     def to_bytes(self) -> bytes:
         return canonical_json(self.to_json())
@@ -97,6 +116,9 @@ def clear_document(
     """Clear a book and wrap the outcome. `kept_out`: orders that are not in the book, each with a reason of
     REASONS.
     """
+    unknown = {exclusion.reason for exclusion in kept_out} - REASONS
+    if unknown:
+        raise BadBook("excluded", f"nobody could read the reasons {sorted(unknown)}")
     result = clear(book, now)
     excluded = result.excluded + tuple(sorted(kept_out, key=lambda exclusion: exclusion.order))
     return ClearingDocument(number, now, book, replace(result, excluded=excluded))
