@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from suan.core.clearing import ClearingBook, Exclusion, clear_document, read_document, replay
+from suan.core.clearing import BadBook, ClearingBook, Exclusion, clear_document, read_document, replay
 from suan.core.identity import canonical_json, keccak, ord_id
 from suan.core.merkle import StandardTree, leaf_hash, verify
 from suan.core.problems import FieldError
@@ -26,7 +26,7 @@ def test_a_published_clearing_reads_back_as_it_was_and_replays_without_differenc
     published = clear_document(cut, number=3, now=NOW)
     read = read_document(published.to_bytes())
     assert read.clearing_id == published.clearing_id
-    assert read.order_set_root == cut.order_set_root
+    assert read.order_set_root == published.order_set_root
     assert set(read.book.entries) == set(cut.entries)
     assert replay(read) == []
 
@@ -95,11 +95,31 @@ def test_a_trade_that_is_left_out_is_named_by_the_replay() -> None:
 
 def test_the_root_proves_each_entry_in_standard_merkle_tree_format() -> None:
     cut = book(offer(1, 50, 100), offer(2, 70, 100), bid(3, 90, 15, 10))
+    root = clear_document(cut, number=7, now=NOW).order_set_root
     types = ["bytes32", "bytes32"]
+    head = {"cut_sequence": cut.cut_sequence, "cut_at": NOW, "excluded": []}
     leaves = [(entry.order, keccak(canonical_json(entry.to_json()))) for entry in cut.entries]
+    leaves.append((bytes(32), keccak(canonical_json(head))))
     tree = StandardTree(types, leaves)
     for index, leaf in enumerate(leaves):
-        assert verify(cut.order_set_root, leaf_hash(types, leaf), tree.proof(index))
+        assert verify(root, leaf_hash(types, leaf), tree.proof(index))
+
+
+def test_another_cut_time_or_another_excluded_order_is_another_root() -> None:
+    cut = book(offer(1, 50, 100), bid(3, 90, 15, 10))
+    roots = {
+        clear_document(cut, number=7, now=NOW).order_set_root,
+        clear_document(cut, number=7, now=NOW + 1).order_set_root,
+        clear_document(cut, number=7, now=NOW, kept_out=KEPT_OUT).order_set_root,
+    }
+    assert len(roots) == 3
+
+
+def test_an_order_is_never_kept_out_for_a_reason_that_nobody_can_read() -> None:
+    with pytest.raises(BadBook, match="nobody could read"):
+        clear_document(
+            book(offer(1, 50, 100)), number=1, now=NOW, kept_out=(Exclusion(order_hash(9), "mood"),)
+        )
 
 
 def test_entries_carry_ids_and_amounts_as_the_protocol_says() -> None:

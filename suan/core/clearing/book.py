@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from suan.core.identity import JSON_INTEGER_MAX, canonical_json, keccak, ord_id, parse_id
 from suan.core.problems import FieldError
-from suan.core.records import order_set_root
 
 Json = dict[str, Any]
 
@@ -158,14 +157,9 @@ class ClearingBook:
     def orders_json(self) -> list[Json]:
         return [entry.to_json() for entry in self.ordered_entries]
 
-    @cached_property
-    def order_set_root(self) -> bytes:
-        """Root of (order hash, keccak256(canonical JSON of the entry)), leaves sorted; zero for an empty
-        book.
-        """
-        return order_set_root(
-            [(entry.order, keccak(canonical_json(entry.to_json()))) for entry in self.ordered_entries]
-        )
+    def leaves(self) -> list[tuple[bytes, bytes]]:
+        """(order hash, keccak256(canonical JSON of the entry)) by arrival: the leaves of the order set."""
+        return [(entry.order, keccak(canonical_json(entry.to_json()))) for entry in self.ordered_entries]
 
 
 def entry_from_json(value: object) -> OfferEntry | BidEntry:
