@@ -19,6 +19,7 @@ from operations import demo, layout
 from operations.demo import Story, say
 from operations.market import start_market
 from operations.people import DidNotHappen, wait_until
+from suan.client.api import CLOSED_TRADES
 
 # (group, buyer, job, limit price, runs): enough trades that every step of the market is busy when the blow falls.
 PLAN = (
@@ -119,7 +120,7 @@ def one_run(folder: Path, victim: str, moment: str) -> Run:
 
 def strike(story: Story, victim: str, moment: str) -> None:
     """Kill the victim at the moment, or as soon as trading has passed it; wait until it is back."""
-    passed = demo.CLOSED_TRADES
+    passed = CLOSED_TRADES
 
     def now() -> bool:
         states = {trade["status"] for trade in demo.all_trades(story)}

@@ -146,7 +146,11 @@ def grant_delegate(account: Suan, owner: LocalKey, delegate: str) -> None:
 def wait_for_money(people: Sequence[Suan]) -> None:
     """Until the faucet's deposits are final for everybody."""
     for account in people:
-        wait_until("the faucet's deposit to become final", lambda account=account: available(account) > 0)
+
+        def funded(account: Suan = account) -> bool:
+            return available(account) > 0
+
+        wait_until("the faucet's deposit to become final", funded)
 
 
 def wait_for_delegate(buyer: Buyer) -> None:
