@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
@@ -138,7 +139,8 @@ def test_a_verifier_killed_in_the_middle_of_a_job_loses_its_claim_and_another_on
     exchange.provider.post("/receipts", exchange.signed(lease, result))
 
     database = settings.DATABASES["default"]
-    url = f"postgresql://{database['USER']}@/{connection.settings_dict['NAME']}?host={database['HOST']}"
+    login = f"{quote(database['USER'])}:{quote(database['PASSWORD'])}"
+    url = f"postgresql://{login}@/{connection.settings_dict['NAME']}?host={database['HOST']}"
     process = subprocess.Popen(
         [sys.executable, "-c", VERIFIER],
         env=os.environ | {"DATABASE_URL": url, "SUAN_VAR": str(var)},
@@ -155,6 +157,7 @@ def test_a_verifier_killed_in_the_middle_of_a_job_loses_its_claim_and_another_on
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        process.stdout.close()
     assert actions.claim_receipt(claim="too early", now=int(time.time()) - 1) is None
     assert _wait(lambda: actions.claim_receipt(claim="another", now=int(time.time())) is not None)
     receipt = Receipt.objects.get()
