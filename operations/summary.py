@@ -58,6 +58,7 @@ def document(story: Story, report: Report) -> Json:
             "money_conserved": report.money_conserved,
             "named": [str(difference) for difference in report.differences[:20]],
         },
+        "ledger_differences": story.facts["ledger_differences"],
         "money": {
             name: units.format_tokens(getattr(report, name))
             for name in ("paid", "fees", "slashed", "custody")
