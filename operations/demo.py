@@ -180,19 +180,21 @@ def settle(story: Story) -> None:
     def done() -> bool:
         nonlocal shown
         states: dict[str, int] = {}
-        closed = True
-        for hand, order in waiting:
-            closed = closed and hand.order(order["order_id"])["order_status"] in TERMINAL
-        for trade in all_trades(story):
+        trades = all_trades(story)
+        for trade in trades:
             states[trade["status"]] = states.get(trade["status"], 0) + 1
-            closed &= trade["status"] in CLOSED_TRADES and trade["finality"] == "final"
         line = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         if line != shown:
             say(f"trades: {line or 'none yet'}")
             shown = line
-        return closed and bool(states)
+        closed = all(t["status"] in CLOSED_TRADES and t["finality"] == "final" for t in trades)
+        return (
+            bool(trades)
+            and closed
+            and all(hand.order(order["order_id"])["order_status"] in TERMINAL for hand, order in waiting)
+        )
 
-    wait_until("all trades to be closed and final", done, seconds=TRADING_SECONDS_MAX)
+    wait_until("all trades to be closed and final", done, seconds=TRADING_SECONDS_MAX, poll=1.0)
     story.phase("trading")
 
 

@@ -23,7 +23,7 @@ from suan.client.session import Session
 from suan.core import orders, units
 
 WAIT_SECONDS_MAX = 60.0
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.3
 DELEGATE_CAP = "500"
 DELEGATE_WORST_PRICE = "10"
 
@@ -34,8 +34,10 @@ class DidNotHappen(RuntimeError):
     """Something that the demonstration waits for did not happen in time."""
 
 
-def wait_until(what: str, condition: Callable[[], bool], *, seconds: float = WAIT_SECONDS_MAX) -> None:
-    """Wait for a condition, bounded; DidNotHappen names what was waited for and the last fault."""
+def wait_until(
+    what: str, condition: Callable[[], bool], *, seconds: float = WAIT_SECONDS_MAX, poll: float = POLL_SECONDS
+) -> None:
+    """Ask for a condition every `poll` seconds, bounded; DidNotHappen names what was waited for and the last fault."""
     until, fault = time.monotonic() + seconds, ""
     while time.monotonic() < until:
         try:
@@ -43,7 +45,7 @@ def wait_until(what: str, condition: Callable[[], bool], *, seconds: float = WAI
                 return
         except SuanError as error:
             fault = f" ({error})"
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll)
     raise DidNotHappen(f"{what}: not within {seconds:.0f} s{fault}")
 
 
