@@ -18,7 +18,7 @@ from marketplace.accounts.models import Participant
 from marketplace.book import queries as book
 from marketplace.clearing import queries as clearing
 from marketplace.delivery import actions, queries
-from marketplace.delivery.tasks import lease_rules
+from marketplace.delivery.windows import lease_rules
 from marketplace.problems import NotFound, Refused
 from marketplace.rest import (
     PAGE_PARAMETERS,

@@ -5,15 +5,9 @@ from __future__ import annotations
 import time
 
 from celery import shared_task
-from django.conf import settings
 
 from marketplace.delivery import actions
-from suan.core.jobs import LeaseRules
-
-
-def lease_rules() -> LeaseRules:
-    """The windows of this deployment."""
-    return LeaseRules(lease_seconds=settings.LEASE_SECONDS, silence_seconds=settings.NODE_SILENCE_SECONDS)
+from marketplace.delivery.windows import lease_rules
 
 
 @shared_task
