@@ -223,3 +223,23 @@ def test_repeating_every_step_changes_nothing(exchange):
         exchange.close(final=True)
     assert SettlementBatch.objects.count() == Closing.objects.count() == 1
     assert order(trade.offer_hash).leaves_quantity == 36_000 - billed_units(1, CEILING)
+
+
+def test_the_offers_of_a_slashed_node_stay_out_of_the_auctions_and_say_why(exchange):
+    trade = exchange.trade()
+    (lease,) = exchange.lease()
+    exchange.deliver(lease, fuel=1)
+    exchange.verify()
+    exchange.close(final=True)
+    trade.refresh_from_db()
+    assert trade.status == "slashed"
+    exchange.lock()  # the run is back in the book, and so is the offer
+    assert exchange.lease() == []
+    reason = exchange.provider.get(f"/orders/ord_{trade.offer_hash}/explain").json()
+    assert reason["code"] == "suspended", reason
+
+    agent = exchange.join(exchange.provider, "second node")
+    exchange.settle_chain(final=True)
+    exchange.offer(agent=agent, client_order_id="second")
+    exchange.lock()
+    assert [run["run"] for run in exchange.lease(agent=agent)] == [0]
