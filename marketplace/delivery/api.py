@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -14,9 +16,11 @@ from rest_framework import permissions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger import queries as ledger
 from marketplace.accounts.models import Participant
 from marketplace.book import queries as book
 from marketplace.clearing import queries as clearing
+from marketplace.clearing.models import Trade
 from marketplace.delivery import actions, queries
 from marketplace.delivery.windows import lease_rules
 from marketplace.problems import NotFound, Refused
@@ -59,6 +63,11 @@ class LeasesView(ApiView):
             rules=lease_rules(),
         )
         return Response({"leases": [queries.lease_view(lease) for lease in leases]})
+
+
+def _with_head() -> Callable[[Trade], dict[str, Any]]:
+    """Renders the trades of one page against one head of the chain."""
+    return partial(queries.trade_view, head=ledger.head())
 
 
 class HasAnyScope(permissions.BasePermission):
@@ -126,7 +135,7 @@ class TradesView(ApiView):
             symbol=query_value(request.query_params, "product"),
             status=status,
         )
-        return Response(page(request.query_params, rows, render=queries.trade_view))
+        return Response(page(request.query_params, rows, render=_with_head()))
 
     def _mine(self, request: Request) -> Participant | None:
         mine = query_value(request.query_params, "mine", most=5)
@@ -143,7 +152,7 @@ class OrderTradesView(ApiView):
     def get(self, request: Request, order_id: str) -> Response:
         """Trades of one order, newest first, with their way to payout."""
         rows = queries.trades(order=book.order_by_id(order_id))
-        return Response(page(request.query_params, rows, render=queries.trade_view))
+        return Response(page(request.query_params, rows, render=_with_head()))
 
 
 class TradeView(ApiView):

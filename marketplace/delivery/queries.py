@@ -48,8 +48,12 @@ def runs_of(trade: Trade) -> QuerySet[Run]:
     return Run.objects.filter(trade=trade).select_related("receipt").order_by("index")
 
 
-def trade_view(trade: Trade) -> dict[str, Any]:
-    """The trade object of docs/protocol.md, section 7: the way from order to payout."""
+def trade_view(trade: Trade, *, head: ledger.Head | None = None) -> dict[str, Any]:
+    """The trade object of docs/protocol.md, section 7: the way from order to payout.
+
+    head: what the indexer knows, when the caller renders many trades; asked for otherwise.
+    """
+    head = head or ledger.head()
     locked = _event("TradeLocked", trade)
     closed = _event("TradeClosed", trade)
     grace = ledger.deployment().verification_grace
@@ -67,10 +71,10 @@ def trade_view(trade: Trade) -> dict[str, Any]:
         "provider": trade.provider,
         "status": trade.status,
         "reason": trade.reject_reason,
-        "finality": _finality(closed or locked),
+        "finality": _finality(closed or locked, head),
         "matched_at": trade.matched_at,
-        "lock": _lock_view(trade, locked),
-        "close": _close_view(closed),
+        "lock": _lock_view(trade, locked, head),
+        "close": _close_view(closed, head),
         "deliver_by": trade.deliver_by,
         "refund_after": refund_after(trade.deliver_by, grace),
         "runs_detail": [_run_view(run) for run in runs_of(trade)],
@@ -156,30 +160,35 @@ def _event(name: str, trade: Trade) -> Any | None:
     return events[-1] if events else None
 
 
-def _finality(event: Any | None) -> str:
-    return ledger.finality(event.block) if event else "pending"
+def _finality(event: Any | None, head: ledger.Head | None) -> str:
+    """As ledger.finality, for a canonical event and a head that is known already."""
+    if event is None or head is None:
+        return "pending"
+    if event.block.number <= head.final_number:
+        return "final"
+    return "safe" if head.number - event.block.number >= 1 else "included"
 
 
-def _lock_view(trade: Trade, event: Any | None) -> dict[str, Any]:
+def _lock_view(trade: Trade, event: Any | None, head: ledger.Head | None) -> dict[str, Any]:
     batch = trade.lock_batch
     return {
         "batch_id": f"bat_{batch.batch_id}" if batch and batch.batch_id else None,
         "tx_hash": event.tx_hash if event else (batch.tx_hash if batch else None),
         "block_number": event.block.number if event else None,
-        "finality": _finality(event),
+        "finality": _finality(event, head),
         "payment": format_tokens(trade.payment),
         "bond": format_tokens(trade.bond),
     }
 
 
-def _close_view(event: Any | None) -> dict[str, Any] | None:
+def _close_view(event: Any | None, head: ledger.Head | None) -> dict[str, Any] | None:
     if event is None:
         return None
     args = event.args
     return {
         "tx_hash": event.tx_hash,
         "block_number": event.block.number,
-        "finality": _finality(event),
+        "finality": _finality(event, head),
         "kind": KINDS[int(args["kind"])],
         "runs_delivered": int(args["runs_delivered"]),
         "units": str(args["units"]),

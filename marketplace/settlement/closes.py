@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from ledger import queries as ledger
 from marketplace.book import actions as book
@@ -44,14 +44,15 @@ def observe_closes(*, now: int) -> int:
     """Advance trades by their TradeClosed events and give back what was not used; returns how many changed.
 
     Idempotent: an event is applied once, however often it is read. Reads on from the last event applied, and looks up
-    trades that have not moved for a while one by one: nothing is missed when an event overtook its trade's lock.
+    trades that should have closed by now one by one: nothing is missed when an event overtook its trade's lock.
     """
     seen = Closing.objects.aggregate(last=Max("event_position"))["last"] or 0
     events = ledger.events(
         name="TradeClosed", after_id=seen, confirmations=CONFIRMATIONS, limit=EVENTS_PER_SWEEP_MAX
     )
+    due = Q(status=CLOSING) | Q(deliver_by__lte=now)
     stale = Trade.objects.exclude(status__in=(*ENDED_STATUSES, *UNLOCKED_STATUSES)).filter(
-        updated_at__lte=now - STALE_SECONDS
+        due, updated_at__lte=now - STALE_SECONDS
     )
     for trade_hash in stale.order_by("updated_at").values_list("trade_hash", flat=True)[:STALE_TRADES_MAX]:
         events += ledger.events_of(name="TradeClosed", subject=trade_hash, confirmations=CONFIRMATIONS)

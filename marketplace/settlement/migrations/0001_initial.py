@@ -5,62 +5,116 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('clearing', '0001_initial'),
+        ("clearing", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Attestation',
+            name="Attestation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('runs_delivered', models.PositiveBigIntegerField()),
-                ('units', models.PositiveBigIntegerField()),
-                ('signature', models.CharField(max_length=132)),
-                ('outgoing_key', models.CharField(max_length=120, unique=True)),
-                ('pay_key', models.CharField(blank=True, default='', max_length=120)),
-                ('planned_at', models.BigIntegerField()),
-                ('trade', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='attestation', to='clearing.trade')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("runs_delivered", models.PositiveBigIntegerField()),
+                ("units", models.PositiveBigIntegerField()),
+                ("signature", models.CharField(max_length=132)),
+                ("outgoing_key", models.CharField(max_length=120, unique=True)),
+                ("pay_key", models.CharField(blank=True, default="", max_length=120)),
+                ("planned_at", models.BigIntegerField()),
+                (
+                    "trade",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attestation",
+                        to="clearing.trade",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SettlementBatch',
+            name="SettlementBatch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('lock_batch', models.CharField(db_index=True, max_length=66)),
-                ('receipts_root', models.CharField(max_length=66)),
-                ('attempt', models.PositiveIntegerField(default=1)),
-                ('outcomes', models.JSONField()),
-                ('verdict_digest', models.CharField(max_length=66)),
-                ('signatures', models.JSONField()),
-                ('outgoing_key', models.CharField(max_length=120, unique=True)),
-                ('status', models.CharField(choices=[('planned', 'planned'), ('included', 'included'), ('failed', 'failed')], default='planned', max_length=10)),
-                ('reason', models.CharField(blank=True, default='', max_length=300)),
-                ('cut_at', models.BigIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("lock_batch", models.CharField(db_index=True, max_length=66)),
+                ("receipts_root", models.CharField(max_length=66)),
+                ("attempt", models.PositiveIntegerField(default=1)),
+                ("outcomes", models.JSONField()),
+                ("verdict_digest", models.CharField(max_length=66)),
+                ("signatures", models.JSONField()),
+                ("outgoing_key", models.CharField(max_length=120, unique=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("planned", "planned"), ("included", "included"), ("failed", "failed")],
+                        default="planned",
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, default="", max_length=300)),
+                ("cut_at", models.BigIntegerField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('receipts_root', 'attempt'), name='settlement_once_per_attempt')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("receipts_root", "attempt"), name="settlement_once_per_attempt"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Closing',
+            name="Closing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.PositiveSmallIntegerField()),
-                ('runs_delivered', models.PositiveBigIntegerField()),
-                ('units', models.PositiveBigIntegerField()),
-                ('event_position', models.BigIntegerField(null=True)),
-                ('transaction', models.CharField(blank=True, default='', max_length=66)),
-                ('returned_at', models.BigIntegerField(null=True)),
-                ('final', models.BooleanField(default=False)),
-                ('trade', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='closing', to='clearing.trade')),
-                ('settlement', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='closings', to='settlement.settlementbatch')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.PositiveSmallIntegerField()),
+                ("runs_delivered", models.PositiveBigIntegerField()),
+                ("units", models.PositiveBigIntegerField()),
+                ("event_position", models.BigIntegerField(null=True)),
+                ("transaction", models.CharField(blank=True, default="", max_length=66)),
+                ("returned_at", models.BigIntegerField(null=True)),
+                ("final", models.BooleanField(default=False)),
+                (
+                    "trade",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="closing",
+                        to="clearing.trade",
+                    ),
+                ),
+                (
+                    "settlement",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="closings",
+                        to="settlement.settlementbatch",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('final', False)), fields=['event_position'], name='closing_not_final'), models.Index(fields=['-event_position'], name='closing_by_event')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("final", False)),
+                        fields=["event_position"],
+                        name="closing_not_final",
+                    ),
+                    models.Index(fields=["-event_position"], name="closing_by_event"),
+                ],
             },
         ),
     ]
