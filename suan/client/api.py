@@ -23,14 +23,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import httpx
-
-from suan.client.errors import Rejected, SuanError, UnknownOutcome, Unreachable
+from suan.client.errors import Rejected, SuanError, UnknownOutcome
 from suan.client.keystore import LocalKey
+from suan.client.wire import ATTEMPTS_MAX, TIMEOUT_SECONDS, Answer, Wire
 from suan.core import identity, orders, units
+from suan.core.receipts import ExitReason
 
-TIMEOUT_SECONDS = 30.0
-ATTEMPTS_MAX = 5
 POLL_SECONDS = 0.5
 VALID_SECONDS = 600
 DELIVER_SECONDS = 900
@@ -44,11 +42,20 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Output:
-    """What one run delivered: its index, exit reason and bytes."""
+    """What one run delivered: its index, exit reason as a word (`ok`, `trap`, …) and bytes."""
 
     run: int
     exit_reason: str
     data: bytes
+
+
+def exit_word(reason: int | None) -> str:
+    """The word for an exit reason of the API (`ok`, `trap`, `ceiling`, …); empty while there is none."""
+    if reason is None:
+        return ""
+    return (
+        ExitReason(reason).name.lower() if reason in ExitReason._value2member_map_ else f"unknown ({reason})"
+    )
 
 
 class Suan:
@@ -67,37 +74,15 @@ class Suan:
         self.url = url.rstrip("/")
         self.key = key
         self._clock = clock
-        self._attempts_max = attempts_max
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout_seconds)
+        self._wire = Wire(self.url, api_key, timeout_seconds=timeout_seconds, attempts_max=attempts_max)
 
     # ---------------------------------------------------------------- requests
-    def request(self, method: str, path: str, *, repeatable: bool = True, **options: Any) -> httpx.Response:
-        """Send one request, with retries on connection faults and 5xx if it is repeatable.
+    def request(self, method: str, path: str, *, repeatable: bool = True, **options: Any) -> Answer:
+        """Send one request; faults of the network, 429 and 5xx are tried again if it is repeatable.
 
         Raises Rejected (nothing changed), UnknownOutcome (may have been carried out) or Unreachable (was not).
         """
-        fault: Exception | None = None
-        for attempt in range(self._attempts_max if repeatable else 1):
-            if attempt:
-                time.sleep(0.25 * 2**attempt)
-            try:
-                answer = self._http.request(method, path, **options)
-            except httpx.ConnectError as error:
-                fault = error
-                continue
-            except httpx.HTTPError as error:
-                fault = UnknownOutcome(f"{method} {path}: {error}; the same call again is safe")
-                continue
-            if answer.status_code in (429, 502, 503, 504):
-                fault = Unreachable(f"{method} {path}: HTTP {answer.status_code}")
-                continue
-            if answer.status_code >= 400:
-                raise Rejected(answer.status_code, _problem_of(answer))
-            return answer
-        if isinstance(fault, SuanError):
-            raise fault
-        raise Unreachable(f"{self.url} does not answer: {fault}")
+        return self._wire.request(method, path, repeatable=repeatable, **options)
 
     def get(self, path: str, **params: Any) -> Any:
         """GET a JSON document below /api/v1."""
@@ -113,9 +98,11 @@ class Suan:
         while True:
             page = self.get(path, **params, **({"cursor": cursor} if cursor else {}))
             yield from page["results"]
-            cursor = page.get("next")
+            before, cursor = cursor, page.get("next")
             if not cursor:
                 return
+            if cursor == before:
+                raise SuanError(f"the list {path} does not end: the exchange repeats its cursor")
 
     # ---------------------------------------------------------------- market
     @cached_property
@@ -138,17 +125,16 @@ class Suan:
     def upload(self, data: bytes) -> str:
         """Store bytes under their SHA-256 and return it; storing the same bytes again is harmless."""
         expected = identity.sha256_hex(data)
-        answer = self.request(
-            "POST", "/artifacts", content=data, headers={"Content-Type": "application/octet-stream"}
-        )
-        if answer.json()["sha256"] != expected:
+        headers = {"Content-Type": "application/octet-stream"}
+        stored = self.request("POST", "/artifacts", content=data, headers=headers).json()
+        if stored.get("sha256") != expected:
             raise SuanError("the exchange stored other bytes than were sent; upload again")
         return expected
 
     def download(self, sha256: str) -> bytes:
         """Fetch bytes by their SHA-256 and check it."""
         data = self.request("GET", f"/artifacts/{sha256}").content
-        if "0x" + hashlib.sha256(data).hexdigest() != sha256:
+        if identity.sha256_hex(data) != sha256.lower():
             raise SuanError(f"the bytes of {sha256} have another hash; fetch again")
         return data
 
@@ -264,7 +250,16 @@ class Suan:
         }
 
     def _place(self, path: str, body: Json) -> Json:
-        order: Json = self.post(path, body)
+        """Post an order. The same order under the same client_order_id, asked for again later, is the first one."""
+        try:
+            order: Json = self.post(path, body)
+        except Rejected as error:
+            if error.code != "client_order_id_reused":
+                raise
+            known = next(self.orders(client_order_id=body["client_order_id"]), None)
+            if known is None or not _same_wish(known, body):
+                raise
+            return known
         return order
 
     def order(self, order_id: str) -> Json:
@@ -297,26 +292,42 @@ class Suan:
         return found
 
     def wait(self, order_id: str, *, timeout_seconds: float = 600.0) -> Json:
-        """Wait until an order is terminal and all its trades are closed."""
+        """Wait until nothing more will happen to an order: all its trades are closed, and no more can come.
+
+        No more can come once it is filled, canceled, expired or rejected. A partially filled order is over, too, when
+        its valid_until has passed and none of its trades gave quantity back: what never traded may not trade any more,
+        though the order is called partially_filled until its deliver_by. Raises UnknownOutcome at the timeout.
+        """
         until = self._clock() + timeout_seconds
         while True:
+            trades = self.trades(order_id)  # Before the order: what a close gives back must not be missed.
             order = self.order(order_id)
-            trades = self.trades(order_id)
-            if order["order_status"] in TERMINAL and all(t["status"] in CLOSED_TRADES for t in trades):
+            closed = all(trade["status"] in CLOSED_TRADES for trade in trades)
+            if closed and (order["order_status"] in TERMINAL or self._is_over(order, trades)):
                 return order
             if self._clock() > until:
+                open_trades = sum(1 for trade in trades if trade["status"] not in CLOSED_TRADES)
                 raise UnknownOutcome(
-                    f"{order_id} is {order['order_status']} after {timeout_seconds:.0f} s; it goes on, ask again later"
+                    f"{order_id} is {order['order_status']} after {timeout_seconds:.0f} s, {open_trades} of its "
+                    f"{len(trades)} trades are open; it goes on by itself, ask again later"
                 )
             time.sleep(POLL_SECONDS)
 
+    def _is_over(self, order: Json, trades: list[Json]) -> bool:
+        """Whether a partially filled order can trade no more although its status does not say so yet."""
+        if order["order_status"] != "partially_filled" or self._clock() <= order["valid_until"]:
+            return False
+        return all(trade["status"] == "settled" and _used_up(trade) for trade in trades)
+
     def outputs(self, order_id: str) -> list[Output]:
         """Outputs of all delivered runs of a bid, by run index."""
-        found: list[Output] = []
+        return sorted(self.each_output(order_id), key=lambda output: output.run)
+
+    def each_output(self, order_id: str) -> Iterator[Output]:
+        """As outputs, one at a time in the order of the trades, for results that do not fit into memory."""
         for trade in self.trades(order_id):
             for run in self.get(f"/trades/{trade['trade_id']}/outputs")["results"]:
-                found.append(Output(run["run"], run["exit_reason"], self.download(run["output"])))
-        return sorted(found, key=lambda output: output.run)
+                yield Output(run["run"], exit_word(run["exit_reason"]), self.download(run["output"]))
 
     # ---------------------------------------------------------------- account
     def account(self) -> Json:
@@ -330,11 +341,18 @@ class Suan:
         return found
 
 
-def _problem_of(answer: httpx.Response) -> Json:
-    try:
-        problem = answer.json()
-    except ValueError:
-        problem = None
-    if isinstance(problem, dict):
-        return problem
-    return {"title": f"HTTP {answer.status_code}", "detail": answer.text[:200]}
+def _used_up(trade: Json) -> bool:
+    """Whether a settled trade gave no run back to its bid."""
+    close = trade.get("close") or {}
+    return bool(close.get("runs_delivered", trade["runs"]) == trade["runs"])
+
+
+def _same_wish(order: Json, body: Json) -> bool:
+    """Whether an order in the book is what `body` asks for, its times apart."""
+    same = all(
+        str(order.get(name)) == str(body[name])
+        for name in ("product", "runs", "ceiling_units", "units")
+        if name in body
+    )
+    prices = (units.parse_tokens(str(order["limit_price"])), units.parse_tokens(str(body["limit_price"])))
+    return same and prices[0] == prices[1] and order.get("terms") == body["terms"]

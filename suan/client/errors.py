@@ -30,8 +30,9 @@ class Rejected(SuanError):
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         self.status = status
         self.problem = problem
-        errors = problem.get("errors") or []
-        self.code: str = (errors[0].get("code") if errors else None) or problem.get("title", "rejected")
+        errors = [error for error in problem.get("errors") or [] if isinstance(error, dict)]
+        first = errors[0].get("code") if errors else problem.get("code")
+        self.code: str = str(first or problem.get("title") or "rejected")
         lines = [str(problem.get("detail") or problem.get("title") or f"HTTP {status}")]
         lines += [f"{e.get('pointer', '')}: {e.get('detail', '')} [{e.get('code', '')}]" for e in errors]
         super().__init__("\n".join(lines))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,14 +30,14 @@ class LocalKey:
     @property
     def address(self) -> str:
         """Lower-case 0x address of the key."""
-        return normalise_address(Account.from_key(self._secret).address)
+        return normalise_address(str(Account.from_key(self._secret).address))
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Sign a 32-byte EIP-712 or EIP-191 digest: 65 bytes r || s || v with v in {27, 28} and low s."""
         if len(digest) != 32:
             raise ValueError(f"a digest has 32 bytes, not {len(digest)}")
         signed = Account.unsafe_sign_hash(digest, self._secret)
-        return signed.r.to_bytes(32, "big") + signed.s.to_bytes(32, "big") + bytes([signed.v])
+        return int(signed.r).to_bytes(32, "big") + int(signed.s).to_bytes(32, "big") + bytes([signed.v])
 
     @classmethod
     def from_hex(cls, text: str) -> LocalKey:
@@ -71,25 +72,32 @@ def create(path: Path, password: str | None = None) -> LocalKey:
         raise UsageError(f"{path} exists already; choose another name or use that key") from error
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(document, file)
+        file.flush()
+        os.fsync(file.fileno())
     return LocalKey(secret)
 
 
 def load(path: Path, password: str | None = None) -> LocalKey:
     """Read a key file, encrypted or bare. Raises UsageError with the reason and the next step."""
     try:
+        mode = stat.S_IMODE(path.stat().st_mode)
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UsageError(f"no key at {path}; make one with: suan keys new {path.stem}") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is not a key file") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a readable key file: {error}") from error
+    if mode & 0o077:
+        raise UsageError(f"{path} is open to other users (mode {mode:o}); close it with: chmod 600 {path}")
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} is not a key file")
     if "secret" in document:
-        return LocalKey.from_hex(document["secret"])
+        return LocalKey.from_hex(str(document["secret"]))
     if password is None:
         raise UsageError(f"{path} is encrypted; set SUAN_PASSWORD")
     try:
         return LocalKey(bytes(Account.decrypt(document, password)))
-    except ValueError as error:
-        raise UsageError(f"the password does not open {path}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"the password does not open {path}, or the file is damaged") from error
 
 
 def path_of(name: str) -> Path:

@@ -18,14 +18,17 @@ from suan.client.errors import Unreachable
 TIMEOUT_SECONDS = 20.0
 ATTEMPTS_MAX = 4
 LOG_RANGE_BLOCKS_MAX = 2_000
+LOG_FIELDS = ("blockNumber", "logIndex", "transactionHash", "address", "data")
 
 
 class RpcError(Unreachable):
     """The node answered with an error object."""
 
-    def __init__(self, method: str, code: int, message: str) -> None:
-        self.method, self.code = method, code
-        super().__init__(f"{method}: {message} (code {code})")
+    def __init__(self, method: str, error: object) -> None:
+        self.method = method
+        self.code = error.get("code") if isinstance(error, dict) else None
+        message = error.get("message") if isinstance(error, dict) else error
+        super().__init__(f"{method}: {str(message)[:300]} (code {self.code})")
 
 
 class Rpc:
@@ -51,20 +54,18 @@ class Rpc:
             if not isinstance(answer, dict):
                 fault = "the answer is not an object"
                 continue
-            if "error" in answer:
-                raise RpcError(
-                    method, int(answer["error"].get("code", 0)), str(answer["error"].get("message"))
-                )
+            if answer.get("error") is not None:
+                raise RpcError(method, answer["error"])
             return answer.get("result")
         raise Unreachable(f"the chain endpoint {self.url} does not answer {method}: {fault}")
 
     def chain_id(self) -> int:
         """EIP-155 chain id."""
-        return int(self.call("eth_chainId"), 16)
+        return _number("eth_chainId", self.call("eth_chainId"))
 
     def block_number(self) -> int:
         """Number of the newest block."""
-        return int(self.call("eth_blockNumber"), 16)
+        return _number("eth_blockNumber", self.call("eth_blockNumber"))
 
     def block(self, number: int) -> dict[str, Any]:
         """Header of a block by number, without transactions' bodies."""
@@ -82,12 +83,12 @@ class Rpc:
 
     def code(self, address: str, block: int) -> bytes:
         """Runtime code at an address as of a block."""
-        return bytes.fromhex(self.call("eth_getCode", address, hex(block))[2:])
+        return _bytes("eth_getCode", self.call("eth_getCode", address, hex(block)))
 
     def read(self, to: str, data: bytes, block: int) -> bytes:
         """eth_call as of a block: the returned bytes."""
         result = self.call("eth_call", {"to": to, "data": "0x" + data.hex()}, hex(block))
-        return bytes.fromhex(result[2:])
+        return _bytes("eth_call", result)
 
     def logs(self, addresses: list[str], first: int, last: int) -> Iterator[dict[str, Any]]:
         """Logs of `addresses` in blocks first..last, in chain order.
@@ -105,5 +106,37 @@ class Rpc:
                     raise
                 size = max(1, size // 2)
                 continue
-            yield from sorted(found, key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
+            yield from sorted(
+                _logs(found), key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16))
+            )
             start, size = end + 1, min(size * 2, LOG_RANGE_BLOCKS_MAX)
+
+
+def _number(method: str, value: object) -> int:
+    try:
+        return int(str(value), 16)
+    except ValueError as error:
+        raise Unreachable(f"the node answers {method} with {str(value)[:80]!r}, not a number") from error
+
+
+def _bytes(method: str, value: object) -> bytes:
+    try:
+        return bytes.fromhex(str(value).removeprefix("0x"))
+    except ValueError as error:
+        raise Unreachable(f"the node answers {method} with {str(value)[:80]!r}, not bytes") from error
+
+
+def _logs(value: object) -> list[dict[str, Any]]:
+    """Logs of the right shape, or Unreachable: a silent gap would look like an empty market."""
+    if not isinstance(value, list):
+        raise Unreachable("the node answers eth_getLogs with something that is no list")
+    for log in value:
+        if not isinstance(log, dict) or not isinstance(log.get("topics"), list):
+            raise Unreachable("the node answers eth_getLogs with something that is no log")
+        if any(not isinstance(log.get(name), str) for name in LOG_FIELDS):
+            raise Unreachable(
+                f"the node's log lacks one of {', '.join(LOG_FIELDS)}; is its block still pending?"
+            )
+        for name in ("blockNumber", "logIndex"):
+            _number("eth_getLogs", log[name])
+    return value

@@ -5,13 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-import httpx
-
-from suan.client.errors import Rejected, Unreachable
 from suan.client.keystore import LocalKey
+from suan.client.wire import Wire
 from suan.core.messages import personal_digest
 
-TIMEOUT_SECONDS = 30.0
 SCOPES = ("read", "trade", "provide")
 
 
@@ -19,7 +16,7 @@ class Session:
     """A signed-in session, as a browser has one; it lives as long as the `with` block."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=f"{url.rstrip('/')}/api/v1", timeout=TIMEOUT_SECONDS)
+        self._wire = Wire(url)
         self._csrf = ""
 
     def __enter__(self) -> Session:
@@ -28,7 +25,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.close()
+        self._wire.close()
 
     def register(self, username: str, password: str, display_name: str = "") -> dict[str, Any]:
         """Open a custodial account: the platform keeps its key and signs its orders."""
@@ -56,14 +53,5 @@ class Session:
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         headers = {"X-CSRFToken": self._csrf} if self._csrf else {}
-        try:
-            answer = self._http.post(path, json=body, headers=headers)
-        except httpx.HTTPError as error:
-            raise Unreachable(f"the exchange does not answer: {error}") from error
-        try:
-            document = answer.json()
-        except ValueError:
-            document = {"title": f"HTTP {answer.status_code}"}
-        if answer.status_code >= 400:
-            raise Rejected(answer.status_code, document)
-        return dict(document)
+        answer = self._wire.request("POST", path, json=body, headers=headers, repeatable=False)
+        return dict(answer.json())

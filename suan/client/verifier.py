@@ -6,10 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from suan.client.api import Suan
-from suan.client.audit.evidence import Evidence
-from suan.client.audit.orders import OrderShelf
-from suan.client.audit.report import Report
-from suan.client.audit.state import Books
+from suan.client.audit.evidence import BadDocument, Evidence, parse
 from suan.client.errors import UsageError
 from suan.core import identity
 from suan.core.receipts import Receipt
@@ -33,15 +30,19 @@ def verify_run(market: Suan, evidence: Evidence, trade_id: str, run: int) -> Jso
         raise UsageError(f"{trade_id} has no receipt for run {run} yet")
     published = market.get(f"/receipts/{detail['receipt_id']}")
     receipt = Receipt.from_json(published["receipt"])
-    identity.recover(receipt.digest(market.domain), identity.from_hex(published["signature"]))
-    report = Report()
-    bid_hash = identity.to_hex(identity.parse_id(trade["bid_id"], prefix="ord"))
-    order = OrderShelf(evidence, market.domain, Books(), report).find(bid_hash)
-    if order is None or not isinstance(order.order, Bid) or not isinstance(order.terms, BidTerms):
-        raise UsageError(f"the bid {trade['bid_id']} is not published: {report.differences}")
-    if receipt.seed != identity.run_seed(identity.from_hex(bid_hash), run):
-        return {"judgement": "rejected", "reason": "the seed is not that of this bid and run"}
-    module, stdin = (_bytes(evidence, value) for value in (order.terms.module, order.terms.input))
+    try:
+        identity.recover(receipt.digest(market.domain), identity.from_hex(published["signature"]))
+    except ValueError as error:
+        return _false(f"the receipt's signature: {error}")
+    bid_hash = identity.parse_id(trade["bid_id"], prefix="ord")
+    bid, terms, symbol = _bid(market, evidence, bid_hash)
+    if (receipt.trade, receipt.run) != (identity.parse_id(trade_id, prefix="trd"), run):
+        return _false("the receipt is for another run")
+    if receipt.seed != identity.run_seed(bid_hash, run):
+        return _false("the seed is not that of this bid and run")
+    if (receipt.module, receipt.input) != (terms.module, terms.input):
+        return _false("code or input are not those of the bid")
+    module, stdin = (_bytes(evidence, value) for value in (terms.module, terms.input))
     assignment = Assignment(
         receipt=0,
         claim="",
@@ -52,14 +53,41 @@ def verify_run(market: Suan, evidence: Evidence, trade_id: str, run: int) -> Jso
         stdin=stdin,
         run=run,
         seed=receipt.seed,
-        ceiling_units=order.order.ceiling,
-        resource_class=order.symbol.split(":")[0],
-        memory_bytes=order.terms.memory_bytes,
-        wall_seconds=order.terms.wall_seconds,
-        profile=order.terms.profile,
+        ceiling_units=bid.ceiling,
+        resource_class=symbol.split(":")[0],
+        memory_bytes=terms.memory_bytes,
+        wall_seconds=terms.wall_seconds,
+        profile=terms.profile,
     )
     finding = recompute(assignment, run_job=run_job)
     return asdict(finding) | {"judgement": finding.judgement.value, "trade": trade_id, "run": run}
+
+
+def _false(reason: str) -> Json:
+    return {"judgement": "rejected", "reason": reason}
+
+
+def _bid(market: Suan, evidence: Evidence, bid_hash: bytes) -> tuple[Bid, BidTerms, str]:
+    """The published bid behind a hash, its terms and product symbol, checked by their hashes alone."""
+    name = identity.ord_id(bid_hash)
+    document = _document(evidence, "orders", name)
+    bid, symbol = Bid.from_json(document.get("order")), str(document.get("symbol"))
+    if bid.digest(market.domain) != bid_hash or bid.product != identity.product_id(symbol):
+        raise UsageError(f"the published {name} has another hash or product")
+    terms = BidTerms.from_json(_document(evidence, "terms", identity.to_hex(bid.terms)))
+    if terms.hash() != bid.terms:
+        raise UsageError(f"the published terms of {name} have another hash")
+    return bid, terms, symbol
+
+
+def _document(evidence: Evidence, kind: str, name: str) -> Json:
+    data = evidence.read(kind, f"{name}.json")
+    if data is None:
+        raise UsageError(f"{kind}/{name}.json is not published")
+    try:
+        return parse(data, f"{kind}/{name}.json")
+    except BadDocument as error:
+        raise UsageError(str(error)) from error
 
 
 def _bytes(evidence: Evidence, sha256: bytes) -> bytes:

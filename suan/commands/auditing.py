@@ -69,7 +69,8 @@ def show_report(report: Report) -> None:
         f"  {report.events} events replayed; {report.accounts_checked} accounts equal to the contract's storage",
         f"  money {'conserved' if report.money_conserved else 'NOT conserved'}: {amount['custody']} tokens in custody",
         f"  {report.trades_checked} trades ({report.trades_open} open), {report.fills_checked} fills with both signatures",
-        f"  {report.clearings_checked} clearings cleared again, {report.orders_checked} orders, "
+        f"  {report.files_checked} published files: {report.clearings_checked} clearings cleared again, "
+        f"{report.orders_checked} orders, "
         f"{report.acknowledgements_checked} acknowledgements",
         f"  {report.receipts_checked} receipts; {report.runs_recomputed} runs recomputed, {report.runs_private} private",
         f"  paid {amount['paid']}, of it fees {amount['fees']}; returned {amount['refunded']}; slashed {amount['slashed']}",

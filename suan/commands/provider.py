@@ -50,8 +50,8 @@ def provider_run(
         owner=signer(key),
     )
     stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     console.print(f"agent {agent_key.address}, region {region}: measuring this machine…", highlight=False)
     rates = agent.register_patiently(stop)
     for name, rate in rates.items():

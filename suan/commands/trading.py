@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from suan.client.api import MEMORY_BYTES, Suan
+from suan.client.api import DELIVER_SECONDS, MEMORY_BYTES, WALL_SECONDS, Suan, exit_word
 from suan.client.errors import UsageError
 from suan.commands.common import (
     URL_DEFAULT,
@@ -17,13 +17,13 @@ from suan.commands.common import (
     Url,
     connect,
     console,
+    errors,
     reported,
     show_fields,
     show_json,
     show_rows,
 )
 from suan.core import units
-from suan.core.receipts import ExitReason
 
 ORDER_COLUMNS = (
     "order_id",
@@ -34,6 +34,9 @@ ORDER_COLUMNS = (
     "cum_quantity",
     "leaves_quantity",
 )
+WAIT_SECONDS_BEYOND = 600
+"""After deliver by: the exchange's time to verify, close or refund."""
+RUN_COLUMNS = ("run", "status", "exit_reason", "units", "verdict", "reason", "output")
 TRADE_COLUMNS = ("trade_id", "product", "price", "first_run", "runs", "status", "finality")
 OrderId = Annotated[str, typer.Argument(help="ord_0x… as the exchange answered it.")]
 
@@ -52,6 +55,7 @@ def register(app: typer.Typer) -> None:
     order.command("outputs")(order_outputs)
     app.add_typer(order, name="order")
     app.command("trades")(trades)
+    app.command("trade")(trade)
 
 
 @reported
@@ -76,9 +80,9 @@ def bid(
     client_order_id: Annotated[
         str | None, typer.Option(help="Your own name of this order; a repeat returns the first answer")
     ] = None,
-    deliver_seconds: Annotated[int, typer.Option(help="Deliver by: seconds from now")] = 900,
+    deliver_seconds: Annotated[int, typer.Option(help="Deliver by: seconds from now")] = DELIVER_SECONDS,
     memory: Annotated[int, typer.Option(help="Memory of a run in bytes")] = MEMORY_BYTES,
-    wall_seconds: Annotated[int, typer.Option(help="Wall-clock limit of a run")] = 30,
+    wall_seconds: Annotated[int, typer.Option(help="Wall-clock limit of a run")] = WALL_SECONDS,
     private: Annotated[bool, typer.Option(help="Publish hashes only, not code, input and output")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until every run is settled")] = False,
     url: Url = URL_DEFAULT,
@@ -103,9 +107,19 @@ def bid(
         disclosure="private" if private else "public",
     )
     if wait:
-        console.print(f"{placed['order_id']} accepted, waiting for settlement…", highlight=False)
-        placed = exchange.wait(placed["order_id"])
-    show_fields(placed, (*ORDER_COLUMNS, "reject_reason"), json)
+        errors.print(f"{placed['order_id']} accepted, waiting for settlement…", highlight=False)
+        placed = exchange.wait(placed["order_id"], timeout_seconds=deliver_seconds + WAIT_SECONDS_BEYOND)
+    _show_settled(placed, json) if wait else show_fields(placed, (*ORDER_COLUMNS, "reject_reason"), json)
+
+
+def _show_settled(order: dict[str, Any], json: bool) -> None:
+    """An order to which nothing more will happen; a bid that was filled in part only says so."""
+    show_fields(order, (*ORDER_COLUMNS, "reject_reason"), json)
+    if order["order_status"] == "partially_filled" and not json:
+        console.print(
+            f"{order['leaves_quantity']} of {order['quantity']} never traded; its valid_until has passed.",
+            highlight=False,
+        )
 
 
 @reported
@@ -193,7 +207,7 @@ def order_wait(
     json: AsJson = False,
 ) -> None:
     """Wait until an order is terminal and its trades are closed."""
-    show_fields(connect(url, api_key).wait(order_id, timeout_seconds=timeout), ORDER_COLUMNS, json)
+    _show_settled(connect(url, api_key).wait(order_id, timeout_seconds=timeout), json)
 
 
 @reported
@@ -207,10 +221,13 @@ def order_outputs(
     if to.exists() and not to.is_dir():
         raise UsageError(f"{to} is a file; name a folder")
     to.mkdir(parents=True, exist_ok=True)
-    outputs = connect(url, api_key).outputs(order_id)
-    for output in outputs:
+    saved = 0
+    for output in connect(url, api_key).each_output(order_id):
         (to / f"run-{output.run:05d}").write_bytes(output.data)
-    console.print(f"{len(outputs)} outputs in {to}")
+        saved += 1
+        if output.exit_reason != "ok":
+            console.print(f"run {output.run} ended with {output.exit_reason}", highlight=False)
+    console.print(f"{saved} outputs in {to}")
 
 
 @reported
@@ -226,6 +243,20 @@ def trades(
     show_rows(rows, TRADE_COLUMNS, json, "No trades yet; `suan order explain` says why an order waits.")
 
 
-def exit_reason_name(value: int) -> str:
-    """The word for an exit reason, as tables show it."""
-    return ExitReason(value).name.lower()
+@reported
+def trade(
+    trade_id: Annotated[str, typer.Argument(help="trd_0x… as `suan trades` shows it.")],
+    url: Url = URL_DEFAULT,
+    api_key: ApiKey = None,
+    json: AsJson = False,
+) -> None:
+    """One trade: its way from lock to payout, and each of its runs."""
+    found = connect(url, api_key).get(f"/trades/{trade_id}")
+    if json:
+        show_json(found)
+        return
+    lock, close = found.get("lock") or {}, found.get("close") or {}
+    paid = {"locked": lock.get("payment"), "closed": close.get("kind"), "paid": close.get("paid")}
+    show_fields(found | paid, (*TRADE_COLUMNS, *paid), False)
+    runs = [run | {"exit_reason": exit_word(run["exit_reason"])} for run in found["runs_detail"]]
+    show_rows(runs, RUN_COLUMNS, False, "its runs are not open yet")

@@ -2,13 +2,17 @@
 
 One JSON line per step, flushed and fsynced before the step it announces is relied on. After a crash the diary is read from the
 top: a run whose result is recorded is delivered again from disk, never executed a second time.
-Known limit: a torn last line (power loss in mid-write) is dropped, which at worst repeats one run.
+
+Invariant: the output of a run is on disk before the line that says so.
+Known limits: a torn last line (power loss in mid-write) is cut off, which at worst repeats one run. The file grows by one
+or two kilobytes a run and is never shortened; move it away while the agent is stopped and nothing is undelivered.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,28 +22,41 @@ Json = dict[str, Any]
 
 @dataclass
 class Diary:
-    """Record of one agent in `folder`; `results` maps (trade, run) to the finished, signed receipt document."""
+    """Record of one agent in `folder`; several threads may write.
+
+    results: (trade, run) to the finished, signed receipt document, which is emptied once the run is closed.
+    """
 
     folder: Path
     results: dict[tuple[str, int], Json] = field(default_factory=dict)
     delivered: set[tuple[str, int]] = field(default_factory=set)
     rates: dict[str, Json] = field(default_factory=dict)
+    _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         (self.folder / "outputs").mkdir(parents=True, exist_ok=True, mode=0o700)
-        for line in self._lines():
-            self._apply(line)
+        self._cut_torn_line()
+        if self._path.exists():
+            with self._path.open(encoding="utf-8", errors="replace") as file:
+                for raw in file:
+                    self._read(raw)
 
-    def _lines(self) -> list[Json]:
+    def _cut_torn_line(self) -> None:
+        """Cut off what a power loss left of a last line: the next line must not be written onto it."""
         if not self._path.exists():
-            return []
-        lines = []
-        for raw in self._path.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(raw))
-            except ValueError:
-                continue  # a torn line: the step it announced is simply repeated
-        return lines
+            return
+        with self._path.open("r+b") as file:
+            data = file.read()
+            whole = data.rfind(b"\n") + 1
+            if whole != len(data):
+                file.truncate(whole)
+
+    def _read(self, raw: str) -> None:
+        try:
+            line = json.loads(raw)
+            self._apply(line)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            return  # not a line of ours: the step it may have announced is simply repeated
 
     @property
     def _path(self) -> Path:
@@ -51,15 +68,19 @@ class Diary:
             self.results[key] = line["document"]
         elif line["step"] in ("delivered", "refused"):
             self.delivered.add(key)
+            self.results[key] = {}
+        elif line["step"] == "lost":
+            self.results.pop(key, None)
         elif line["step"] == "measured":
             self.rates[line["class"]] = line
 
     def _write(self, line: Json) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, sort_keys=True) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._apply(line)
+        with self._writing:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, sort_keys=True) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            self._apply(line)
 
     def measured(self, resource_class: str, rate_mflops: int, at: int) -> None:
         """Remember a benchmark so that a restart does not repeat it."""
@@ -72,10 +93,21 @@ class Diary:
     def ran(self, trade: str, run: int, document: Json, output: bytes) -> None:
         """A run ended: keep its output and its signed receipt until they are delivered."""
         path = self.output_path(trade, run)
-        temporary = path.with_suffix(".part")
-        temporary.write_bytes(output)
+        temporary = path.with_name(path.name + ".part")
+        with temporary.open("wb") as file:
+            file.write(output)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
         self._write({"step": "ran", "trade": trade, "run": run, "document": document})
+
+    def undelivered(self) -> list[tuple[str, int]]:
+        """Runs that ended and that the exchange has neither taken nor refused for good."""
+        return [key for key in list(self.results) if key not in self.delivered]
+
+    def forget(self, trade: str, run: int) -> None:
+        """The result of a run is lost from the disk: it has to be run again."""
+        self._write({"step": "lost", "trade": trade, "run": run})
 
     def output_path(self, trade: str, run: int) -> Path:
         """Where the output of a run lies until it is delivered."""

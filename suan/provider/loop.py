@@ -31,7 +31,13 @@ IDLE_SECONDS = 0.5
 RATE_FRESH_SECONDS = 86_400
 AGENT_VALID_SECONDS = 365 * 86_400
 SIGNATURE_DEADLINE_SECONDS = 600
-REFUSALS_THAT_PASS = frozenset({409, 425, 429})
+IDLE_SECONDS_MAX = 5.0
+LEASES_MAX = 8
+"""The most that one call may ask for; more slots ask again."""
+REFUSALS_THAT_PASS = frozenset({"agent_not_registered", "not_uploaded"})
+"""Codes of refusals that go away by themselves: the key's registration is on its way, the upload is repeated."""
+STATUSES_THAT_PASS = frozenset({401, 403, 409, 425})
+"""Refusals of the caller, not of the receipt: a key that is replaced, a call that came too early."""
 
 Json = dict[str, Any]
 log = logging.getLogger("suan.provider")
@@ -54,10 +60,10 @@ class Agent:
     def register(self) -> dict[str, int]:
         """Measure each class (or take a fresh figure from the diary), register the node and its key; class -> MFLOPS."""
         rates = {name: self._rate(name) for name in self.resource_classes}
-        for name, rate in rates.items():
-            self.market.post("/nodes", self._registration(name, rate))
+        for name, known in rates.items():
+            self.market.post("/nodes", self._registration(name, known))
         self._register_key()
-        return rates
+        return {name: int(known["rate_mflops"]) for name, known in rates.items()}
 
     def register_patiently(self, stop: threading.Event) -> dict[str, int]:
         """`register`, waiting out an exchange that is still starting or not reachable; {} when stopped meanwhile."""
@@ -69,22 +75,22 @@ class Agent:
                 stop.wait(HEARTBEAT_SECONDS)
         return {}
 
-    def _rate(self, resource_class: str) -> int:
+    def _rate(self, resource_class: str) -> Json:
+        """The last measurement when it is fresh, else a new one: {"rate_mflops", "at"}."""
         known = self.diary.rates.get(resource_class)
-        now = int(self.clock())
-        if known and now - known["at"] < RATE_FRESH_SECONDS:
-            return int(known["rate_mflops"])
+        if known and self.clock() - known["at"] < RATE_FRESH_SECONDS:
+            return known
         log.info("measuring %s", resource_class)
         rate = measure_rate(resource_class).rate_mflops
-        self.diary.measured(resource_class, rate, now)
-        return rate
+        self.diary.measured(resource_class, rate, int(self.clock()))
+        return self.diary.rates[resource_class]
 
-    def _registration(self, resource_class: str, rate: int) -> Json:
+    def _registration(self, resource_class: str, known: Json) -> Json:
         statement: Json = {
             "agent": self.key.address,
             "class": resource_class,
-            "measured_at": int(self.clock()),
-            "rate_mflops": rate,
+            "measured_at": int(known["at"]),
+            "rate_mflops": int(known["rate_mflops"]),
             "region": self.region,
         }
         digest = node_registration_digest(statement)
@@ -111,24 +117,36 @@ class Agent:
 
     # ---------------------------------------------------------------- work
     def run_forever(self, stop: threading.Event) -> None:
-        """Serve leases until `stop` is set; faults of the network are waited out."""
+        """Serve leases until `stop` is set; faults of the network are waited out, longer and longer."""
         threading.Thread(target=self._heartbeats, args=(stop,), daemon=True).start()
+        pause = IDLE_SECONDS
         with ThreadPoolExecutor(self.slots, thread_name_prefix="run") as pool:
             while not stop.is_set():
                 try:
                     busy = self.step(pool)
+                    pause = IDLE_SECONDS
                 except SuanError as error:
                     log.warning("%s", error)
-                    busy = False
+                    busy, pause = False, min(2 * pause, IDLE_SECONDS_MAX)
                 if not busy:
-                    stop.wait(IDLE_SECONDS)
+                    stop.wait(pause)
 
     def step(self, pool: ThreadPoolExecutor) -> bool:
-        """Lease up to `slots` runs and finish them; False when there was nothing to do."""
-        answer = self.market.post("/leases", {"agent": self.key.address, "max": self.slots})
-        for outcome in [pool.submit(self.serve, lease) for lease in answer["leases"]]:
-            outcome.result()
-        return bool(answer["leases"])
+        """Deliver what lies on disk, lease up to `slots` runs and finish them; False when there was nothing to do."""
+        self._deliver_waiting()
+        wanted = min(self.slots, LEASES_MAX)
+        answer = self.market.post("/leases", {"agent": self.key.address, "max": wanted})
+        served = [pool.submit(self.serve, lease) for lease in answer["leases"]]
+        done = [outcome.result() for outcome in served]  # All of them, before anything is decided.
+        return any(done)
+
+    def _deliver_waiting(self) -> None:
+        """Hand in what an earlier life of this agent left on disk; a refusal of one holds up no other."""
+        for key in self.diary.undelivered():
+            try:
+                self._deliver(key)
+            except Rejected as error:
+                log.warning("receipt of %s run %d is not taken yet: %s", *key, error)
 
     def _heartbeats(self, stop: threading.Event) -> None:
         while not stop.wait(HEARTBEAT_SECONDS):
@@ -137,9 +155,11 @@ class Agent:
             except SuanError as error:
                 log.warning("heartbeat: %s", error)
 
-    def serve(self, lease: Json) -> None:
-        """Run one lease unless its result is in the diary already, then deliver."""
+    def serve(self, lease: Json) -> bool:
+        """Run one lease unless its result is in the diary already, then deliver; False when nothing could be done."""
         key = (lease["trade"], lease["run"])
+        if key in self.diary.delivered:
+            return False  # Refused for good: the lease runs out and the run trades again.
         if key not in self.diary.results:
             self.diary.promised(*key, lease["lease_id"], int(self.clock()))
             started = int(self.clock())
@@ -149,10 +169,11 @@ class Agent:
                 log.error(
                     "run %d of %s cannot be executed on this machine: %s", lease["run"], lease["trade"], error
                 )
-                return  # the lease runs out and the run trades again, unpaid
+                return False  # the lease runs out and the run trades again, unpaid
             receipt = self.receipt(lease, result, started, max(started, int(self.clock())))
             self.diary.ran(*key, self._signed(receipt), result.output)
         self._deliver(key)
+        return True
 
     def execute(self, lease: Json) -> RunResult:
         """Fetch code and input by hash and run them under the job contract."""
@@ -200,11 +221,20 @@ class Agent:
         """Upload the output, hand in the receipt; a refusal for good is recorded with its reason."""
         if key in self.diary.delivered:
             return
+        document = self.diary.results[key]
         try:
-            self.market.upload(self.diary.output_path(*key).read_bytes())
-            self.market.post("/receipts", self.diary.results[key])
+            output = self.diary.output_path(*key).read_bytes()
+        except FileNotFoundError:
+            output = b""
+        if identity.sha256_hex(output) != document["receipt"]["output"]:
+            log.error("the output of %s run %d is no longer on this disk; it is run again", *key)
+            self.diary.forget(*key)
+            return
+        try:
+            self.market.upload(output)
+            self.market.post("/receipts", document)
         except Rejected as error:
-            if error.status in REFUSALS_THAT_PASS:
+            if error.status in STATUSES_THAT_PASS or error.code in REFUSALS_THAT_PASS:
                 raise
             log.error("receipt of %s run %d refused: %s", *key, error)
             self.diary.closed(*key, refused=str(error))

@@ -87,7 +87,7 @@ class ChainAudit:
     def __init__(self, rpc: Rpc, parameters: Parameters, report: Report) -> None:
         self.rpc, self.parameters, self.report = rpc, parameters, report
         self.books = Books()
-        self._timestamps: dict[int, int] = {}
+        self._timestamp = (-1, 0)
 
     def replay(self, first: int, last: int, progress: Callable[[int], None] = lambda _: None) -> Books:
         """Replay blocks first..last."""
@@ -100,17 +100,20 @@ class ChainAudit:
 
     def timestamp(self, block: int) -> int:
         """Unix time of a block."""
-        if block not in self._timestamps:
-            self._timestamps[block] = int(self.rpc.block(block)["timestamp"], 16)
-        return self._timestamps[block]
+        if self._timestamp[0] != block:
+            self._timestamp = (block, int(self.rpc.block(block)["timestamp"], 16))
+        return self._timestamp[1]
 
     def _transaction(self, block: int, tx_hash: str, events: list[Event]) -> None:
         self.report.events += len(events)
         names = {event.name for event in events}
-        if names & {"TradeLocked", "FillRejected", "ClearingCommitted", "BatchLocked"}:
-            openings.check(self, block, tx_hash, events)
-        elif names & {"TradeClosed", "BatchSealed", "DeliveryAttested"}:
-            closings.check(self, block, tx_hash, events)
+        try:
+            if names & {"TradeLocked", "FillRejected", "ClearingCommitted", "BatchLocked"}:
+                openings.check(self, block, tx_hash, events)
+            elif names & {"TradeClosed", "BatchSealed", "DeliveryAttested"}:
+                closings.check(self, block, tx_hash, events)
+        except (LookupError, TypeError, ValueError) as error:  # Calldata that does not fit its own events.
+            self.report.differ(tx_hash, "calldata", "one that explains its events", repr(error))
         for event in events:
             handler = _HANDLERS.get(event.name)
             if handler is not None:
@@ -197,7 +200,9 @@ def _withdrawn(audit: ChainAudit, event: Event) -> None:
 
 
 def _cancelled(audit: ChainAudit, event: Event) -> None:
-    audit.books.uses[(event.values["maker"], event.values["order"])].cancelled = True
+    use = audit.books.uses[(event.values["maker"], event.values["order"])]
+    if not use.cancelled:
+        use.cancelled, use.cancelled_at = True, audit.timestamp(event.block)
 
 
 def _operator(audit: ChainAudit, event: Event) -> None:

@@ -1,95 +1,128 @@
-"""Every clearing on chain, cleared again from its published order set: same root, same price, same trades.
+"""Every clearing, cleared again from its published order set: same root, same price, same trades.
 
-Also answers the question of a maker who holds an acknowledgement: was my order in every auction that it belonged to?
+Those on chain must be published; those that traded nothing are only published, sealed by the exchange, and numbered
+without a gap up to the last one on chain. One document is in memory at a time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from suan.client.audit.evidence import Evidence
+from suan.client.audit import documents
+from suan.client.audit.acknowledged import Watched
+from suan.client.audit.evidence import Evidence, hash_in
 from suan.client.audit.orders import OrderShelf
 from suan.client.audit.report import Report
 from suan.client.audit.state import Books
 from suan.core import identity
-from suan.core.clearing.auction import ProposedTrade
-from suan.core.clearing.book import BidEntry, ClearingBook, OfferEntry
+from suan.core.clearing.book import BidEntry, OfferEntry
 from suan.core.clearing.evidence import ClearingDocument, read_document, replay
 from suan.core.signed import Bid, Offer
+from suan.core.terms import OfferTerms
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class ClearingView:
-    """A published clearing that was read and is committed to on chain under the id `clearing`."""
+class ClearingAudit:
+    """Check all clearings; `watched` orders see each of them."""
 
-    clearing: str
-    document: ClearingDocument
+    def __init__(
+        self,
+        books: Books,
+        evidence: Evidence,
+        shelf: OrderShelf,
+        report: Report,
+        watched: Sequence[Watched] = (),
+    ) -> None:
+        self.books, self.evidence, self.shelf, self.report = books, evidence, shelf, report
+        self.watched = watched
+        self._trades: dict[str, list[str]] = defaultdict(list)
+        for trade, found in books.trades.items():
+            self._trades[found.clearing].append(trade)
+        self._numbers: dict[str, dict[int, str]] = defaultdict(dict)
 
-    @property
-    def book(self) -> ClearingBook:
-        """The order set."""
-        return self.document.book
+    def check_all(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Check those on chain in the order of the chain, then the published rest, then their numbers."""
+        for clearing, committed in self.books.clearings.items():
+            self._number(committed["product"], committed["number"], clearing)
+            document = self._document(clearing)
+            if document is not None:
+                self._committed(clearing, committed, document)
+                self._check(clearing, document)
+            progress(self.report.clearings_checked)
+        for name in self.evidence.names("clearings"):
+            digest = hash_in(name, "clr_")
+            if digest is None:
+                self.report.differ(f"clearings/{name}", "name", "clr_0x… and the id's 64 digits", name)
+            elif (clearing := identity.to_hex(digest)) not in self.books.clearings:
+                document = self._document(clearing)
+                if document is not None:
+                    product = identity.to_hex(identity.product_id(document.symbol))
+                    self._number(product, document.number, clearing)
+                    self._check(clearing, document)
+                progress(self.report.clearings_checked)
+        self._gaps()
+        for order in self.watched:
+            order.judge(self.shelf)
 
-    @property
-    def trades(self) -> tuple[ProposedTrade, ...]:
-        """The published trades."""
-        return self.document.result.trades
+    def _document(self, clearing: str) -> ClearingDocument | None:
+        subject = f"clr_{clearing}"
+        self.report.clearings_checked += 1
+        data = documents.read_sealed(
+            self.evidence, self.books, self.report, "clearings", f"{subject}.json", subject
+        )
+        if data is None:
+            return None
+        try:
+            document = read_document(data)
+        except (KeyError, TypeError, ValueError) as error:
+            self.report.differ(subject, "evidence", "a well-formed clearing", error)
+            return None
+        self.report.expect(
+            subject, "id that follows from its content", clearing, identity.to_hex(document.clearing_id)
+        )
+        return document
 
+    def _committed(self, clearing: str, committed: Json, document: ClearingDocument) -> None:
+        """The document is what open() committed to, and every trade locked under it was published with it."""
+        subject = f"clr_{clearing}"
+        found = {
+            "product": identity.to_hex(identity.product_id(document.symbol)),
+            "number": document.number,
+            "order_set_root": identity.to_hex(document.order_set_root),
+            "price": document.result.price,
+        }
+        for name, value in found.items():
+            self.report.expect(subject, name, committed[name], value)
+        runs = {identity.to_hex(document.trade_id(trade)): trade.runs for trade in document.result.trades}
+        for trade in self._trades.get(clearing, []):
+            self.report.expect(
+                f"trd_{trade}",
+                "runs published with its clearing",
+                self.books.trades[trade].record.runs,
+                runs.get(trade),
+            )
 
-def check_all(books: Books, evidence: Evidence, shelf: OrderShelf, report: Report) -> list[ClearingView]:
-    """Check all clearings on chain; returns those whose evidence could be read, by product and number."""
-    views = []
-    ordered = sorted(books.clearings.items(), key=lambda item: (item[1]["product"], item[1]["number"]))
-    for clearing, committed in ordered:
-        view = _read(clearing, committed, evidence, report)
-        if view is not None:
-            for difference in replay(view.document):
-                report.differ(f"clr_{clearing}", "recomputed auction", "as published", difference)
-            _orders(view, shelf, report)
-            _on_chain(view, books, report)
-            views.append(view)
-        report.clearings_checked += 1
-    return views
+    def _check(self, clearing: str, document: ClearingDocument) -> None:
+        """The rule gives the same outcome, every entry is a signed order, and watched orders look for themselves."""
+        for sentence in replay(document):
+            self.report.differ(f"clr_{clearing}", "outcome", "what the rule gives", sentence)
+        for entry in document.book.ordered_entries:
+            self._entry(entry, document.book.symbol)
+        for exclusion in document.result.excluded:
+            self.shelf.find(identity.to_hex(exclusion.order))
+        for order in self.watched:
+            order.see(clearing, document)
 
-
-def _read(clearing: str, committed: Json, evidence: Evidence, report: Report) -> ClearingView | None:
-    """Read one clearing and compare it with what the chain committed to."""
-    subject = f"clr_{clearing}"
-    data = evidence.read("clearings", f"{subject}.json")
-    if data is None:
-        report.differ(subject, "evidence", "a published clearing", "missing")
-        return None
-    try:
-        document = read_document(data)
-    except ValueError as error:
-        report.differ(subject, "evidence", "a well-formed clearing", error)
-        return None
-    report.expect(subject, "id", clearing, identity.to_hex(document.clearing_id))
-    report.expect(
-        subject, "product", committed["product"], identity.to_hex(identity.product_id(document.symbol))
-    )
-    report.expect(subject, "number", committed["number"], document.number)
-    report.expect(subject, "price", committed["price"], document.result.price or 0)
-    report.expect(
-        subject,
-        "root of the order set",
-        committed["order_set_root"],
-        identity.to_hex(document.order_set_root),
-    )
-    return ClearingView(clearing, document)
-
-
-def _orders(view: ClearingView, shelf: OrderShelf, report: Report) -> None:
-    """Each entry is a signed order, never more of it than was signed, at its acknowledged place."""
-    for entry in view.book.ordered_entries:
-        published = shelf.find(identity.to_hex(entry.order))
+    def _entry(self, entry: OfferEntry | BidEntry, symbol: str) -> None:
+        """An entry is a signed order, never more of it than was signed, at its acknowledged place."""
+        published = self.shelf.find(identity.to_hex(entry.order))
         if published is None:
-            continue
-        order, subject = published.order, identity.ord_id(entry.order)
-        report.expect(subject, "product in the clearing", published.symbol, view.book.symbol)
+            return
+        order, subject, report = published.order, identity.ord_id(entry.order), self.report
+        report.expect(subject, "product in the clearing", published.symbol, symbol)
         report.expect(subject, "maker in the clearing", order.maker, entry.maker)
         report.expect(subject, "limit price in the clearing", order.price, entry.limit_price)
         report.expect(subject, "deliver by in the clearing", order.deliver_by, entry.deliver_by)
@@ -102,46 +135,27 @@ def _orders(view: ClearingView, shelf: OrderShelf, report: Report) -> None:
             report.expect(
                 subject, "units in the clearing within those signed", True, entry.units <= order.units
             )
+            if isinstance(published.terms, OfferTerms):
+                report.expect(subject, "rate in the clearing", published.terms.rate_mflops, entry.rate_mflops)
         else:
             report.differ(subject, "side in the clearing", order.side, type(entry).__name__)
 
-
-def _on_chain(view: ClearingView, books: Books, report: Report) -> None:
-    """A trade on chain under this clearing was published with it."""
-    published = {identity.to_hex(view.document.trade_id(trade)) for trade in view.trades}
-    for trade, found in books.trades.items():
-        if found.clearing == view.clearing and trade not in published:
-            report.differ(f"trd_{trade}", "clearing", "among the published trades", "not published")
-
-
-def check_acknowledgement(
-    document: Json, views: list[ClearingView], shelf: OrderShelf, report: Report
-) -> None:
-    """Name every auction on chain that left out an order which the exchange had acknowledged before its cut.
-
-    An order may be missing once it is cancelled, too late or fully traded; anything else is a difference.
-    """
-    sequence = shelf.acknowledged(document)
-    if sequence is None:
-        return
-    subject = str(document["order"])
-    order = identity.parse_id(subject, prefix="ord")
-    published = shelf.find(identity.to_hex(order))
-    if published is None or shelf.cancelled(identity.to_hex(order), published.order):
-        return
-    quantity = published.order.runs if isinstance(published.order, Bid) else published.order.units
-    traded = 0
-    for view in views:
-        if view.document.symbol != published.symbol or view.book.cut_sequence < sequence:
-            continue
-        alive = view.document.cut_at < published.order.valid_until and traded < quantity
-        excluded = any(exclusion.order == order for exclusion in view.document.result.excluded)
-        if alive and view.book.find(order) is None and not excluded:
-            report.differ(
-                subject, f"order set of clr_{view.clearing}", "holds this acknowledged order", "left out"
+    def _number(self, product: str, number: int, clearing: str) -> None:
+        other = self._numbers[product].setdefault(number, clearing)
+        if other != clearing:
+            self.report.differ(
+                f"clr_{clearing}", f"clearing {number} of its product", f"only clr_{other}", "another one"
             )
-        for trade in view.trades:
-            if order == trade.bid:
-                traded += trade.runs
-            elif order == trade.offer:
-                traded += trade.units
+
+    def _gaps(self) -> None:
+        """Numbers count up from 1 within a product, so one that is missing below the last on chain was withheld."""
+        last: dict[str, int] = {}
+        for committed in self.books.clearings.values():
+            last[committed["product"]] = max(committed["number"], last.get(committed["product"], 0))
+        for product, highest in last.items():
+            before = 0
+            for number in sorted(number for number in self._numbers[product] if number <= highest):
+                if number != before + 1:
+                    missing = f"{before + 1}" if number == before + 2 else f"{before + 1} to {number - 1}"
+                    self.report.differ(f"product {product}", f"clearing {missing}", "published", "missing")
+                before = number

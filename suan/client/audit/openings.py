@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from suan.client.audit.state import TradeView
 from suan.core import identity, units
-from suan.core.records import BatchHead, Clearing, Record, batch_head, trade_id
+from suan.core.records import BatchHead, Clearing, Record, RejectCode, batch_head, trade_id
 from suan.core.signed import SIDE_BUY, SIDE_SELL, Bid, Offer
 from suan.core.units import Price, WorkUnits
 
@@ -73,7 +73,6 @@ class _Opening:
             signer: str | None = identity.recover(digest, identity.from_hex(signature))
         except identity.BadSignature:
             signer = None
-        self.audit.books.orders[identity.to_hex(digest)] = order
         return order, digest, signer
 
     def note_clearings(self, committed: list[Json]) -> None:
@@ -97,7 +96,9 @@ class _Opening:
         if fill["offer"] < len(self.offers) and fill["bid"] < len(self.bids):
             if fill["clearing"] < len(self.clearing_ids):
                 self.audit.books.rejected_fills[self._trade_id(fill)] = code
-        self.report.expect(f"{self.tx_hash}", "code of a refused fill", True, 1 <= code <= 14)
+        self.report.expect(
+            f"{self.tx_hash}", "code of a refused fill", True, 1 <= code <= len(RejectCode) - 1
+        )
 
     def _trade_id(self, fill: Json) -> str:
         clearing = identity.from_hex(self.clearing_ids[fill["clearing"]])
@@ -142,12 +143,11 @@ class _Opening:
         self._take(bid, bid_hash, fill["runs"], bid.runs)
         self.audit.move(bid.maker, available=-values["payment"], locked=values["payment"])
         self.audit.move(offer.maker, available=-values["bond"], locked=values["bond"])
-        record = Record(
-            **{
-                name: identity.from_hex(item) if name in ("trade", "offer", "bid") else item
-                for name, item in values.items()
-            }
-        )
+        fields: Json = {
+            name: identity.from_hex(item) if name in ("trade", "offer", "bid") else item
+            for name, item in values.items()
+        }
+        record = Record(**fields)
         if values["trade"] in self.audit.books.trades:
             self.report.differ(subject, "lock", "each trade is locked once", "locked twice")
         self.audit.books.trades[values["trade"]] = TradeView(

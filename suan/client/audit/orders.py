@@ -1,15 +1,19 @@
-"""Published orders: the signed order behind a hash, its terms, and the exchange's acknowledgement of it."""
+"""Published orders: the signed order behind a hash, its terms, the exchange's acknowledgement, and cancellations.
+
+Growth: memory is one entry per order that was looked at.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from suan.client.audit.evidence import Evidence, read_document
+from suan.client.audit import documents
+from suan.client.audit.evidence import Evidence
 from suan.client.audit.report import Report
 from suan.client.audit.state import Books
 from suan.core import identity
-from suan.core.problems import FieldError
 from suan.core.signed import Acknowledgement, Bid, Cancel, Offer
 from suan.core.terms import BidTerms, OfferTerms
 
@@ -18,12 +22,17 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class PublishedOrder:
-    """An order as it was published and checked: `sequence` is 0 when no acknowledgement was published."""
+    """An order as it was published and checked: `sequence` is 0 when no good acknowledgement was published."""
 
     order: Offer | Bid
     symbol: str
     sequence: int
     terms: BidTerms | OfferTerms | None
+
+    @property
+    def quantity(self) -> int:
+        """Runs of a bid, work units of an offer."""
+        return self.order.runs if isinstance(self.order, Bid) else self.order.units
 
 
 class OrderShelf:
@@ -32,6 +41,7 @@ class OrderShelf:
     def __init__(self, evidence: Evidence, domain: identity.Domain, books: Books, report: Report) -> None:
         self.evidence, self.domain, self.books, self.report = evidence, domain, books, report
         self._known: dict[str, PublishedOrder | None] = {}
+        self._cancelled: dict[str, bool] = {}
 
     def find(self, order_hash: str) -> PublishedOrder | None:
         """The published order behind a hash; None (and a difference) when missing or not what it says."""
@@ -42,71 +52,85 @@ class OrderShelf:
 
     def _read(self, order_hash: str) -> PublishedOrder | None:
         subject = f"ord_{order_hash}"
-        document = read_document(self.evidence, "orders", f"{subject}.json")
+        sequence = self._sequence(subject)
+        document = documents.find(self.evidence, self.report, "orders", f"{subject}.json", subject)
         if document is None:
-            self.report.differ(subject, "evidence", "a published order", "missing or not JSON")
             return None
+        kind: type[Bid] | type[Offer] = Bid if document.get("type") == "bid" else Offer
         try:
-            kind = Bid if document.get("type") == "bid" else Offer
             order: Offer | Bid = kind.from_json(document.get("order"))
             signature = identity.from_hex(str(document.get("signature")))
             signer = identity.recover(order.digest(self.domain), signature)
-        except (FieldError, identity.BadSignature) as error:
+        except ValueError as error:
             self.report.differ(subject, "evidence", "a well-formed signed order", error)
             return None
         symbol = str(document.get("symbol"))
-        ok = self.report.expect(
+        written = {
+            "type": kind.__name__.lower(),
+            "order": order.to_json(),
+            "signature": identity.to_hex(signature),
+            "symbol": symbol,
+        }
+        ok = self.report.expect(subject, "form of the published order", written, document)
+        ok &= self.report.expect(
             subject, "hash of the published order", order_hash, identity.to_hex(order.digest(self.domain))
         )
         ok &= self.report.expect(
             subject, "product", identity.to_hex(order.product), identity.to_hex(identity.product_id(symbol))
         )
-        if signer != order.maker and (order.maker, signer, order.side) not in self.books.delegates:
-            self.report.differ(subject, "signature", f"by {order.maker} or its delegate", signer)
-            ok = False
-        if not ok:
-            return None
-        return PublishedOrder(order, symbol, self._sequence(subject, order_hash), self._terms(subject, order))
+        ok &= self.may_sign(subject, order, signer)
+        return PublishedOrder(order, symbol, sequence, self._terms(subject, order)) if ok else None
+
+    def may_sign(self, subject: str, order: Offer | Bid, signer: str) -> bool:
+        """Whether `signer` is the maker or ever was its delegate for that side; what it may spend, the chain judged."""
+        if signer == order.maker or (order.maker, signer, order.side) in self.books.delegates:
+            return True
+        self.report.differ(subject, "signature", f"by {order.maker} or its delegate", signer)
+        return False
 
     def _terms(self, subject: str, order: Offer | Bid) -> BidTerms | OfferTerms | None:
         name = identity.to_hex(order.terms)
-        document = read_document(self.evidence, "terms", f"{name}.json")
+        document = documents.find(self.evidence, self.report, "terms", f"{name}.json", subject)
         if document is None:
-            self.report.differ(subject, "terms", f"published under {name}", "missing or not JSON")
             return None
+        read: Callable[[Json], BidTerms | OfferTerms] = (
+            BidTerms.from_json if isinstance(order, Bid) else OfferTerms.from_json
+        )
         try:
-            kind = BidTerms if isinstance(order, Bid) else OfferTerms
-            terms: BidTerms | OfferTerms = kind.from_json(document)
-        except FieldError as error:
-            self.report.differ(subject, "terms", "well-formed terms", error)
+            terms = read(document)
+        except ValueError as error:
+            self.report.differ(subject, "terms", f"well-formed terms under {name}", error)
             return None
-        self.report.expect(subject, "terms hash", name, identity.to_hex(terms.hash()))
+        self.report.expect(subject, "hash of the terms", name, identity.to_hex(terms.hash()))
+        self.report.expect(subject, f"form of the terms {name}", terms.to_json(), document)
         return terms
 
-    def _sequence(self, subject: str, order_hash: str) -> int:
-        document = read_document(self.evidence, "acknowledgements", f"{subject}.json")
+    def _sequence(self, subject: str) -> int:
+        document = documents.find(self.evidence, self.report, "acknowledgements", f"{subject}.json", subject)
         if document is None:
-            self.report.differ(subject, "acknowledgement", "published", "missing or not JSON")
             return 0
-        return self.acknowledged(document, order_hash) or 0
+        return self.acknowledged(document, subject) or 0
 
-    def acknowledged(self, document: Json, order_hash: str | None = None) -> int | None:
-        """The sequence of a signed acknowledgement, None (and a difference) when it is not the exchange's."""
-        subject = str(document.get("order"))
+    def acknowledged(self, document: Json, subject: str) -> int | None:
+        """The sequence of a signed acknowledgement of the order `subject`; None (and a difference) when it is none."""
         try:
             said = Acknowledgement(
-                identity.parse_id(subject, prefix="ord"),
+                identity.parse_id(str(document.get("order")), prefix="ord"),
                 int(document["sequence"]),
                 int(document["accepted_at"]),
             )
-            signer = identity.recover(
-                said.digest(self.domain), identity.from_hex(str(document.get("signature")))
-            )
-        except (FieldError, KeyError, ValueError) as error:
+            signature = identity.from_hex(str(document.get("signature")))
+            signer = identity.recover(said.digest(self.domain), signature)
+        except (KeyError, TypeError, ValueError) as error:
             self.report.differ(subject, "acknowledgement", "a signed acknowledgement", error)
             return None
-        if order_hash is not None and identity.to_hex(said.order) != order_hash:
-            self.report.differ(f"ord_{order_hash}", "acknowledgement", "of this order", subject)
+        written = {
+            "order": subject,
+            "sequence": said.sequence,
+            "accepted_at": said.accepted_at,
+            "signature": identity.to_hex(signature),
+        }
+        if not self.report.expect(subject, "acknowledgement", written, document):
             return None
         if (self.books.operator, signer) not in self.books.agents:
             self.report.differ(subject, "acknowledgement", "signed by the exchange's key", signer)
@@ -115,17 +139,25 @@ class OrderShelf:
         return said.sequence
 
     def cancelled(self, order_hash: str, order: Offer | Bid) -> bool:
-        """Whether the maker's own signed cancellation was published, or the chain has it."""
-        if self.books.uses[(order.maker, order_hash)].cancelled:
-            return True
-        document = read_document(self.evidence, "cancels", f"ord_{order_hash}.json")
+        """Whether the maker's own signed cancellation was published. A file that is no such thing is a difference."""
+        if order_hash not in self._cancelled:
+            self._cancelled[order_hash] = self._read_cancel(order_hash, order)
+        return self._cancelled[order_hash]
+
+    def _read_cancel(self, order_hash: str, order: Offer | Bid) -> bool:
+        subject = f"ord_{order_hash}"
+        if self.evidence.read("cancels", f"{subject}.json") is None:
+            return False
+        document = documents.find(self.evidence, self.report, "cancels", f"{subject}.json", subject)
         if document is None:
             return False
         try:
             wish = Cancel(order.maker, identity.from_hex(order_hash))
-            signer = identity.recover(
-                wish.digest(self.domain), identity.from_hex(str(document.get("signature")))
-            )
-        except (FieldError, identity.BadSignature):
+            signature = identity.from_hex(str(document.get("signature")))
+            signer = identity.recover(wish.digest(self.domain), signature)
+        except ValueError as error:
+            self.report.differ(subject, "cancellation", "signed by its maker", error)
             return False
-        return signer == order.maker or (order.maker, signer, order.side) in self.books.delegates
+        written = {"maker": order.maker, "order": subject, "signature": identity.to_hex(signature)}
+        known = self.report.expect(subject, "cancellation", written, document)
+        return self.may_sign(subject, order, signer) and known

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from suan.client.audit.evidence import Evidence, read_document
+from suan.client.audit import documents
+from suan.client.audit.evidence import Evidence, hash_in
 from suan.client.audit.orders import OrderShelf
 from suan.client.audit.report import Report
 from suan.client.audit.state import Books, TradeView
-from suan.core import identity, metering, units
-from suan.core.problems import FieldError
-from suan.core.receipts import ExitReason, Receipt
+from suan.core import identity, metering
+from suan.core.receipts import Counters, ExitReason, Receipt
 from suan.core.records import OutcomeKind, ReceiptVerdict, receipts_root
-from suan.core.signed import Bid
+from suan.core.settlement import VerifiedRun, outcome_of
 from suan.core.terms import BidTerms
 from suan.core.units import WorkUnits
 
 Json = dict[str, Any]
+STATEMENT_FIELDS = ("exit_reason", "output", "fp64", "fp32", "integer", "memory_control", "fuel")
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,22 @@ class PublishedRun:
     digest: bytes
     signer: str
     confirmed_by: str
+    recount: Json | None
 
     @property
     def leaf(self) -> tuple[bytes, bytes, int, int]:
         """(receipt digest, trade, run, verdict), as the root on chain commits to it."""
         return self.digest, self.trade, self.run, int(self.verdict)
 
-    @property
-    def delivered(self) -> bool:
-        """Whether this run counts as delivered and is billed."""
-        accepted = self.receipt is not None and self.verdict is ReceiptVerdict.ACCEPTED
-        return accepted and self.receipt is not None and ExitReason(self.receipt.exit_reason).delivers
+    def verified(self, resource_class: str) -> VerifiedRun:
+        """What settlement may count of it: the exchange's own recount, which for an accepted run is the receipt's."""
+        if self.receipt is None:
+            return VerifiedRun.missing(self.run)
+        counted = WorkUnits(0)
+        if self.recount is not None and self.verdict in (ReceiptVerdict.ACCEPTED, ReceiptVerdict.REJECTED):
+            counters = Counters(**{name: int(self.recount[name]) for name in Counters.__dataclass_fields__})
+            counted = metering.work_units(counters, resource_class)
+        return VerifiedRun(self.run, self.verdict, ExitReason(self.receipt.exit_reason), counted)
 
 
 @dataclass(frozen=True)
@@ -52,40 +59,65 @@ class CheckedReceipt:
     digest: bytes
     verdict: ReceiptVerdict
     trade: TradeView
-    bid: Bid
     terms: BidTerms
     symbol: str
 
 
 class ReceiptAudit:
-    """Check all seals; `checked` holds the receipts that a re-run may recompute."""
+    """Check all seals, one document in memory at a time; each checked receipt is handed to `visit`, for a re-run."""
 
-    def __init__(self, books: Books, evidence: Evidence, shelf: OrderShelf, report: Report) -> None:
+    def __init__(
+        self,
+        books: Books,
+        evidence: Evidence,
+        shelf: OrderShelf,
+        report: Report,
+        visit: Callable[[CheckedReceipt], None] = lambda _: None,
+    ) -> None:
         self.books, self.evidence, self.shelf, self.report = books, evidence, shelf, report
-        self.checked: list[CheckedReceipt] = []
+        self.visit = visit
         self._paid_runs: set[tuple[bytes, int]] = set()
 
     def check_all(self) -> None:
-        """Check every BatchSealed event in chain order."""
+        """Check every BatchSealed event in chain order, then settlements that were published and not (yet) closed."""
         for seal in self.books.seals:
             self._seal(seal)
+        closed = {seal["receipts_root"] for seal in self.books.seals}
+        for name in self.evidence.names("settlements"):
+            digest = hash_in(name)
+            if digest is None:
+                self.report.differ(f"settlements/{name}", "name", "0x… and the 64 digits of a root", name)
+            elif (root := identity.to_hex(digest)) not in closed:
+                self._document(root)
 
-    def _seal(self, seal: Json) -> None:
-        root = seal["receipts_root"]
-        document = read_document(self.evidence, "settlements", f"{root}.json")
+    def _document(self, root: str) -> tuple[Json, list[PublishedRun]] | None:
+        """The published document of a root with its runs; None (and a difference) when there is none."""
+        document = documents.find_sealed(
+            self.evidence, self.books, self.report, "settlements", f"{root}.json", root
+        )
         if document is None:
-            self.report.differ(root, "evidence", "published receipts of this root", "missing or not JSON")
-            return
-        self.report.expect(root, "batch", seal["batch_id"], document.get("batch"))
-        runs = [
-            found for item in document.get("receipts", []) if (found := self._read(root, item)) is not None
-        ]
+            return None
+        items = document.get("receipts")
+        if set(document) != {"batch", "outcomes", "receipts"} or not isinstance(items, list):
+            self.report.differ(root, "evidence", "batch, outcomes and receipts", sorted(document))
+            return None
+        runs = [found for item in items if (found := self._read(root, item)) is not None]
         try:
             computed = identity.to_hex(receipts_root([run.leaf for run in runs]))
         except ValueError as error:
             computed = str(error)
         self.report.expect(root, "root of the receipts", root, computed)
-        said = {str(outcome.get("trade")): outcome for outcome in document.get("outcomes", [])}
+        return document, runs
+
+    def _seal(self, seal: Json) -> None:
+        root = seal["receipts_root"]
+        found = self._document(root)
+        if found is None:
+            return
+        document, runs = found
+        self.report.expect(root, "batch", seal["batch_id"], document["batch"])
+        outcomes = document["outcomes"] if isinstance(document["outcomes"], list) else []
+        said = {str(value.get("trade")): value for value in outcomes if isinstance(value, dict)}
         for trade in seal["trades"]:
             mine = [run for run in runs if identity.to_hex(run.trade) == trade]
             self._trade(self.books.trades[trade], mine, said.get(trade, {}))
@@ -96,15 +128,18 @@ class ReceiptAudit:
             trade, run = identity.from_hex(item["trade"], length=32), int(item["run"])
             verdict = ReceiptVerdict(item["verdict"])
             if item["receipt"] is None:
-                return PublishedRun(trade, run, verdict, None, identity.ZERO_BYTES32, "", "")
+                return PublishedRun(trade, run, verdict, None, identity.ZERO_BYTES32, "", "", None)
             receipt = Receipt.from_json(item["receipt"])
+            ExitReason(receipt.exit_reason)
             digest = receipt.digest(self.shelf.domain)
             signer = identity.recover(digest, identity.from_hex(str(item["signature"])))
+            recount = None if item["recount"] is None else dict(item["recount"])
+            confirmed_by = str(item["confirmed_by"])
         except (KeyError, TypeError, ValueError) as error:
             self.report.differ(root, "receipt", "a well-formed signed receipt", repr(error))
             return None
         self.report.receipts_checked += 1
-        return PublishedRun(trade, run, verdict, receipt, digest, signer, str(item.get("confirmed_by", "")))
+        return PublishedRun(trade, run, verdict, receipt, digest, signer, confirmed_by, recount)
 
     def _trade(self, trade: TradeView, runs: list[PublishedRun], said: Json) -> None:
         """The outcome of one trade follows from its runs, and the runs from their receipts."""
@@ -115,55 +150,43 @@ class ReceiptAudit:
         for name in ("kind", "runs_delivered", "units"):
             self.report.expect(subject, f"published {name}", str(closed.get(name)), str(said.get(name)))
         published = self.shelf.find(identity.to_hex(record.bid))
-        if (
-            published is None
-            or not isinstance(published.order, Bid)
-            or not isinstance(published.terms, BidTerms)
-        ):
+        if published is None or not isinstance(published.terms, BidTerms):
             self.report.differ(subject, "bid", "published with its terms", "not readable")
             return
         for run in runs:
             if run.receipt is not None:
-                checked = CheckedReceipt(
-                    run.receipt,
-                    run.digest,
-                    run.verdict,
-                    trade,
-                    published.order,
-                    published.terms,
-                    published.symbol,
+                self._receipt(
+                    CheckedReceipt(
+                        run.receipt, run.digest, run.verdict, trade, published.terms, published.symbol
+                    ),
+                    run,
                 )
-                self._receipt(checked, run)
         self._outcome(subject, trade, runs, published.symbol.split(":")[0])
 
     def _outcome(self, subject: str, trade: TradeView, runs: list[PublishedRun], resource_class: str) -> None:
         closed = trade.closed or {}
-        delivered = [run for run in runs if run.delivered]
-        rejected = any(run.verdict is ReceiptVerdict.REJECTED for run in runs)
-        kind = OutcomeKind(closed["kind"])
-        right = (
-            OutcomeKind.SLASHED if rejected else OutcomeKind.SETTLED if delivered else OutcomeKind.REFUNDED
-        )
-        self.report.expect(subject, "outcome that follows from its receipts", right.name, kind.name)
-        if kind is not OutcomeKind.SETTLED:
+        try:
+            right = outcome_of(trade.record, [run.verified(resource_class) for run in runs])
+        except (KeyError, TypeError, ValueError) as error:
+            self.report.differ(subject, "outcome", "one that follows from its receipts", error)
             return
-        billed = sum(
-            units.billed_units(
-                metering.work_units(run.receipt.counters, resource_class), WorkUnits(trade.record.ceiling)
-            )
-            for run in delivered
-            if run.receipt is not None
-        )
+        kinds = (OutcomeKind(right.kind).name.lower(), OutcomeKind(closed["kind"]).name.lower())
+        self.report.expect(subject, "outcome that follows from its receipts", *kinds)
         self.report.expect(
-            subject, "runs delivered by its receipts", len(delivered), closed["runs_delivered"]
+            subject, "runs delivered by its receipts", right.runs_delivered, closed["runs_delivered"]
         )
-        self.report.expect(subject, "work units billed by its receipts", billed, closed["units"])
-        for run in delivered:
+        self.report.expect(subject, "work units counted by its receipts", right.units, closed["units"])
+        if right.kind != OutcomeKind.SETTLED:
+            return
+        for run in runs:
+            if run.verdict is not ReceiptVerdict.ACCEPTED or run.receipt is None:
+                continue
+            if not ExitReason(run.receipt.exit_reason).delivers:
+                continue
             key = (trade.record.bid, run.run)
             if key in self._paid_runs:
-                self.report.differ(
-                    identity.ord_id(trade.record.bid), f"run {run.run}", "paid once", "paid again"
-                )
+                bid = identity.ord_id(trade.record.bid)
+                self.report.differ(bid, f"run {run.run}", "paid once", "paid again")
             self._paid_runs.add(key)
 
     def _receipt(self, checked: CheckedReceipt, run: PublishedRun) -> None:
@@ -186,6 +209,26 @@ class ReceiptAudit:
         block = (checked.trade.closed or {}).get("block", checked.trade.block)
         known = self.books.agent_at(record.provider, run.signer, block, receipt.ended_at)
         self.report.expect(subject, "signed by an agent key of the provider", True, known)
-        if run.verdict is ReceiptVerdict.REJECTED and not run.confirmed_by:
-            self.report.differ(subject, "rejection", "confirmed by a second engine", "not confirmed")
-        self.checked.append(checked)
+        self._recount(subject, receipt, run)
+        self.visit(checked)
+
+    def _recount(self, subject: str, receipt: Receipt, run: PublishedRun) -> None:
+        """An accepted receipt is what the exchange counted itself; a rejected one differs, and a second engine agreed."""
+        stated = {
+            "exit_reason": receipt.exit_reason,
+            "output": identity.to_hex(receipt.output),
+            **{
+                name: str(getattr(receipt, name))
+                for name in ("fp64", "fp32", "integer", "memory_control", "fuel")
+            },
+        }
+        counted = {name: (run.recount or {}).get(name) for name in STATEMENT_FIELDS}
+        if run.verdict is ReceiptVerdict.ACCEPTED and run.recount is not None:
+            self.report.expect(subject, "recount of an accepted receipt", stated, counted)
+        elif run.verdict is ReceiptVerdict.REJECTED:
+            self.report.expect(
+                subject, "a recount that differs from a rejected receipt", True, counted != stated
+            )
+            self.report.expect(
+                subject, "rejection confirmed by a second engine", True, bool(run.confirmed_by)
+            )

@@ -31,6 +31,8 @@ class Report:
     block_hash: str = ""
     events: int = 0
     accounts_checked: int = 0
+    files_checked: int = 0
+    objects_checked: int = 0
     orders_checked: int = 0
     fills_checked: int = 0
     trades_checked: int = 0

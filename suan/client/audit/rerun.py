@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from suan.client.audit.evidence import Evidence
+from suan.client.audit.evidence import Evidence, hash_in
 from suan.client.audit.receipts import CheckedReceipt
 from suan.client.audit.report import Report
 from suan.core import identity
+from suan.core.receipts import ExitReason
 from suan.core.records import ReceiptVerdict
 from suan.runtime.run import run_job
 from suan.runtime.verify import Assignment, Finding, Judgement, Statement, recompute
@@ -17,61 +19,92 @@ WANTED = {ReceiptVerdict.ACCEPTED: Judgement.ACCEPTED, ReceiptVerdict.REJECTED: 
 
 
 def chosen(digest: bytes, share_ppm: int) -> bool:
-    """Whether a receipt belongs to the share (parts per million) that this audit recomputes: a coin from its hash."""
+    """Whether a receipt or object belongs to the share (parts per million) that is recomputed: a coin from its hash."""
     return int.from_bytes(identity.keccak(b"suan-rerun" + digest)[:8], "big") % SHARE_STEPS < share_ppm
 
 
-def rerun(
-    receipts: list[CheckedReceipt],
-    evidence: Evidence,
-    report: Report,
-    share_ppm: int,
-    progress: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Recompute the chosen receipts; jobs whose bytes are not public are counted, not guessed."""
-    for item in receipts:
-        if not chosen(item.digest, share_ppm):
-            continue
-        finding = recompute_receipt(item, evidence)
+@dataclass
+class Rerun:
+    """Collects the chosen receipts while they are checked, then runs their jobs again."""
+
+    evidence: Evidence
+    report: Report
+    share_ppm: int
+    progress: Callable[[str], None] = lambda _: None
+    _waiting: list[CheckedReceipt] = field(default_factory=list)
+
+    def consider(self, item: CheckedReceipt) -> None:
+        """Keep a receipt if it belongs to the share; memory is one entry per chosen receipt."""
+        if chosen(item.digest, self.share_ppm):
+            self._waiting.append(item)
+
+    def run(self) -> None:
+        """Recompute what was kept, and compare the hashes of the same share of all published objects."""
+        for item in self._waiting:
+            self._one(item)
+        if self.share_ppm:
+            self._objects()
+
+    def _one(self, item: CheckedReceipt) -> None:
         subject = identity.rcp_id(item.digest)
-        if finding is None:
-            report.runs_private += 1
-            continue
-        progress(subject)
-        report.runs_recomputed += 1
+        if item.terms.disclosure != "public":
+            self.report.runs_private += 1
+            return
+        module = self._object(subject, "code", item.terms.module)
+        stdin = self._object(subject, "input", item.terms.input)
+        if item.verdict is ReceiptVerdict.ACCEPTED and ExitReason(item.receipt.exit_reason).delivers:
+            self._object(subject, "output", item.receipt.output)
+        if module is None or stdin is None:
+            return
+        finding = recompute_receipt(item, module, stdin)
+        self.progress(subject)
+        self.report.runs_recomputed += 1
         wanted = WANTED.get(item.verdict)
         if wanted is not None and finding.judgement is not wanted:
-            report.differ(
-                subject, "recomputation", wanted.value, f"{finding.judgement.value}: {finding.reason}"
-            )
+            found = f"{finding.judgement.value}: {finding.reason}"
+            self.report.differ(subject, "recomputation", wanted.value, found)
+
+    def _object(self, subject: str, what: str, sha256: bytes) -> bytes | None:
+        """Published bytes by their hash; None and a difference when they are missing or others."""
+        name = identity.to_hex(sha256)
+        data = self.evidence.read("objects", name)
+        if data is None:
+            self.report.differ(subject, what, f"published as objects/{name}", "missing")
+            return None
+        if not self.report.expect(f"objects/{name}", f"hash ({what})", name, identity.sha256_hex(data)):
+            return None
+        return data
+
+    def _objects(self) -> None:
+        for name in self.evidence.names("objects"):
+            digest = hash_in(name)
+            if digest is None:
+                self.report.differ(f"objects/{name}", "name", "0x… and the 64 digits of a hash", name)
+            elif chosen(digest, self.share_ppm):
+                data = self.evidence.read("objects", name)
+                found = "missing" if data is None else identity.sha256_hex(data)
+                self.report.expect(f"objects/{name}", "hash", name, found)
+                self.report.objects_checked += 1
 
 
-def recompute_receipt(item: CheckedReceipt, evidence: Evidence) -> Finding | None:
-    """Judge one receipt by running its job again; None when code or input are not published."""
-    module = _object(evidence, item.receipt.module)
-    stdin = _object(evidence, item.receipt.input)
-    if module is None or stdin is None:
-        return None
+def recompute_receipt(item: CheckedReceipt, module: bytes, stdin: bytes) -> Finding:
+    """Judge one receipt by running its job again."""
     receipt = item.receipt
     claimed = Statement(receipt.exit_reason, identity.to_hex(receipt.output), receipt.counters, receipt.fuel)
-    assignment = Assignment(
-        receipt=0,
-        claim="",
-        claimed=claimed,
-        module=module,
-        stdin=stdin,
-        run=receipt.run,
-        seed=receipt.seed,
-        ceiling_units=item.trade.record.ceiling,
-        resource_class=item.symbol.split(":")[0],
-        memory_bytes=item.terms.memory_bytes,
-        wall_seconds=item.terms.wall_seconds,
-        profile=item.terms.profile,
+    return recompute(
+        Assignment(
+            receipt=0,
+            claim="",
+            claimed=claimed,
+            module=module,
+            stdin=stdin,
+            run=receipt.run,
+            seed=receipt.seed,
+            ceiling_units=item.trade.record.ceiling,
+            resource_class=item.symbol.split(":")[0],
+            memory_bytes=item.terms.memory_bytes,
+            wall_seconds=item.terms.wall_seconds,
+            profile=item.terms.profile,
+        ),
+        run_job=run_job,
     )
-    return recompute(assignment, run_job=run_job)
-
-
-def _object(evidence: Evidence, sha256: bytes) -> bytes | None:
-    name = identity.to_hex(sha256)
-    data = evidence.read("objects", name)
-    return data if data is not None and identity.sha256_hex(data) == name else None

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suan.core.records import BatchHead, Record
-from suan.core.signed import Bid, Offer
 
 Json = dict[str, Any]
 
@@ -41,11 +40,12 @@ class Account:
 
 @dataclass
 class OrderUse:
-    """How much of a signed order the contract counts as used, and the most it ever was."""
+    """How much of a signed order the contract counts as used, the most it ever was, and when it was cancelled (unix)."""
 
     consumed: int = 0
     peak: int = 0
     cancelled: bool = False
+    cancelled_at: int = 0
 
 
 @dataclass
@@ -67,7 +67,6 @@ class Books:
 
     accounts: dict[str, Account] = field(default_factory=lambda: defaultdict(Account))
     uses: dict[tuple[str, str], OrderUse] = field(default_factory=lambda: defaultdict(OrderUse))
-    orders: dict[str, Offer | Bid] = field(default_factory=dict)
     trades: dict[str, TradeView] = field(default_factory=dict)
     batches: dict[str, BatchHead] = field(default_factory=dict)
     open_bits: dict[str, int] = field(default_factory=lambda: defaultdict(int))

@@ -1,0 +1,112 @@
+"""The question of a maker who holds an acknowledgement: was my order in every auction that it belonged to?
+
+An order belongs to every auction of its product that was cut after it was accepted, until it is cancelled, too late or
+fully traded. It is there when the published book holds it, or the published list of exclusions with a reason.
+
+Known limits: a cancellation carries no time, so a published one excuses every absence; one on chain excuses those after
+its block. Quantity that came back from a close is not asked for again, so an absence after a full fill is not named.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from suan.client.audit.orders import OrderShelf, PublishedOrder
+from suan.client.errors import UsageError
+from suan.core import identity
+from suan.core.clearing.book import BidEntry
+from suan.core.clearing.evidence import ClearingDocument
+
+Json = dict[str, Any]
+CLOCK_SKEW_SECONDS = 60
+"""The exchange's clock and the chain's may differ by so much without being a difference."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One auction as a watched order saw it: `traded` in runs of a bid or units of an offer."""
+
+    number: int
+    clearing: str
+    cut_at: int
+    present: bool
+    traded: int
+
+
+@dataclass
+class Watched:
+    """An acknowledged order, and the auctions that were cut after it."""
+
+    subject: str
+    order: bytes
+    published: PublishedOrder
+    sequence: int
+    sightings: list[Sighting] = field(default_factory=list)
+
+    def see(self, clearing: str, document: ClearingDocument) -> None:
+        """Note whether an auction of this order's product held it."""
+        book = document.book
+        if book.symbol != self.published.symbol or book.cut_sequence < self.sequence:
+            return
+        excluded = any(exclusion.order == self.order for exclusion in document.result.excluded)
+        present = excluded or book.find(self.order) is not None
+        self.sightings.append(
+            Sighting(document.number, clearing, document.cut_at, present, self._traded(document))
+        )
+
+    def _traded(self, document: ClearingDocument) -> int:
+        total = 0
+        for trade in document.result.trades:
+            if self.order == trade.bid:
+                total += trade.runs
+            elif self.order == trade.offer:
+                bid = document.book.find(trade.bid)
+                total += trade.runs * bid.ceiling if isinstance(bid, BidEntry) else 0
+        return total
+
+    def judge(self, shelf: OrderShelf) -> None:
+        """Name every auction that left the order out."""
+        order = self.published.order
+        order_hash = identity.to_hex(self.order)
+        if shelf.cancelled(order_hash, order):
+            return
+        until = order.valid_until
+        on_chain = shelf.books.uses.get((order.maker, order_hash))
+        if on_chain is not None and on_chain.cancelled:
+            until = min(until, on_chain.cancelled_at - CLOCK_SKEW_SECONDS)
+        traded = 0
+        for seen in sorted(self.sightings, key=lambda sighting: sighting.number):
+            if not seen.present and seen.cut_at < until and traded < self.published.quantity:
+                shelf.report.differ(
+                    self.subject,
+                    f"order set of clr_{seen.clearing}",
+                    "holds this acknowledged order",
+                    "left out",
+                )
+            traded += seen.traded
+
+
+def read_file(path: Path) -> Json:
+    """The acknowledgement in a file: bare, or inside the order as the exchange answered it. Raises UsageError."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a readable JSON file: {error}") from error
+    found = document.get("acknowledgement", document) if isinstance(document, dict) else None
+    if not isinstance(found, dict) or not isinstance(found.get("order"), str):
+        raise UsageError(f"{path} holds no acknowledgement; save the answer of POST /bids or /offers")
+    return found
+
+
+def watch(document: Json, shelf: OrderShelf) -> Watched | None:
+    """Check an acknowledgement; None (and a difference) when it is not the exchange's or its order is not published."""
+    subject = str(document["order"])
+    sequence = shelf.acknowledged(document, subject)
+    if sequence is None:
+        return None
+    order = identity.parse_id(subject, prefix="ord")
+    published = shelf.find(identity.to_hex(order))
+    return None if published is None else Watched(subject, order, published, sequence)
