@@ -1,0 +1,65 @@
+/**
+ * Forms that a wallet signs before they are sent: the typed data lies in the form, the signatures go into its fields
+ * signature_0, signature_1, … The page shows the same fields in words above the button.
+ */
+
+import { ask, holderOf, listen, useChain, WalletProblem, wordsOf } from "./wallets.js";
+import { say } from "./state.js";
+
+/** @typedef {import("./types").TypedData} TypedData */
+/** @typedef {import("./types").Provider} Provider */
+
+const NONCES_SELECTOR = "0x7ecebe00";
+
+export function signForms() {
+  const forms = Array.from(document.querySelectorAll("form[data-sign]")).filter((form) => typedDataOf(form).length > 0);
+  if (forms.length === 0) return;
+  listen(() => undefined);
+  for (const form of forms) {
+    if (form instanceof HTMLFormElement) form.addEventListener("submit", (event) => sign(event, form));
+  }
+}
+
+/** @param {Element} form @returns {TypedData[]} */
+function typedDataOf(form) {
+  return JSON.parse(form.querySelector("script[type='application/json']")?.textContent || "[]");
+}
+
+/** @param {SubmitEvent} event @param {HTMLFormElement} form */
+async function sign(event, form) {
+  event.preventDefault();
+  const button = form.querySelector("button");
+  if (button) button.disabled = true;
+  const address = form.dataset.address ?? "";
+  try {
+    say(form, "Waiting for your wallet…");
+    const { provider } = await holderOf(address);
+    await useChain(provider, Number(form.dataset.chainId));
+    const wishes = typedDataOf(form);
+    for (const [place, wish] of wishes.entries()) {
+      if (form.dataset.nonceOf) wish.message.nonce = await nonceOf(provider, form.dataset.nonceOf, address);
+      say(form, `Waiting for your wallet: sign the ${wish.primaryType} (${place + 1} of ${wishes.length}).`);
+      const signature = await ask(provider, "eth_signTypedData_v4", [address, JSON.stringify(wish)]);
+      const field = form.elements.namedItem(`signature_${place}`);
+      if (!(field instanceof HTMLInputElement)) throw new WalletProblem("This page is incomplete; load it again.");
+      field.value = String(signature);
+    }
+    say(form, "Signed. Sending…");
+    form.submit();
+  } catch (error) {
+    say(form, wordsOf(error), "bad");
+    if (button) button.disabled = false;
+  }
+}
+
+/**
+ * The next permit nonce of an account, asked from the token itself, since permits may be used elsewhere too.
+ * @param {Provider} provider
+ * @param {string} token
+ * @param {string} address
+ * @returns {Promise<string>}
+ */
+async function nonceOf(provider, token, address) {
+  const data = NONCES_SELECTOR + address.slice(2).toLowerCase().padStart(64, "0");
+  return BigInt(String(await ask(provider, "eth_call", [{ to: token, data }, "latest"]))).toString();
+}

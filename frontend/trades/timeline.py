@@ -1,0 +1,155 @@
+"""The way of one trade from order to payout, as steps with times, finality, and what comes next. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from ledger import queries as ledger
+
+AFTER_DELIVERY = ("delivered", "verified", "closing", "settled", "refunded", "slashed")
+AFTER_VERDICT = ("verified", "closing", "settled", "slashed")
+ENDED = ("settled", "refunded", "slashed", "rejected")
+
+
+@dataclass(frozen=True)
+class Step:
+    """state: done, now, todo or failed. at: unix seconds when known. finality: of its transaction, if it has one."""
+
+    name: str
+    state: str
+    text: str
+    at: int | None = None
+    finality: str = ""
+    tx_hash: str | None = None
+    block_number: int | None = None
+
+
+def steps(trade: dict[str, Any], trade_hash: str) -> list[Step]:
+    """matched, locked, delivered, verified, closed, final."""
+    locked = _event("TradeLocked", trade_hash)
+    closed = _event("TradeClosed", trade_hash)
+    return [
+        Step(_("Matched"), "done", _("One auction, one price for everybody in it."), at=trade["matched_at"]),
+        _lock_step(trade, locked),
+        _delivery_step(trade),
+        _verdict_step(trade),
+        _close_step(trade, closed),
+        _final_step(trade, closed),
+    ]
+
+
+def next_step(trade: dict[str, Any]) -> str:
+    """What happens next and who must act, in one sentence."""
+    sentences = {
+        "matched": _("Next: the exchange gathers it with other trades and locks the money on chain."),
+        "locking": _("Next: the opening transaction must be in a block with one block on top; then runs may start."),
+        "locked": _("Next: the provider's agent runs the job and delivers before deliver by. "
+                    "What is not delivered is refunded."),
+        "delivered": _("Next: the verifier runs the job again and compares output, counters and fuel."),
+        "verified": _("Next: the exchange sends the outcome to the contract, together with others."),
+        "closing": _("Next: the closing transaction must be included. "
+                     "If it never is, anybody may refund from refund after."),
+        "rejected": _("The contract refused to lock it; the quantity went back to both orders."),
+    }  # fmt: skip
+    if trade["status"] in sentences:
+        return sentences[trade["status"]]
+    if trade["finality"] == "final":
+        return _("Nothing is left to do: the outcome is final, and the balances show it.")
+    return _("Next: the closing block needs more confirmations; then the journal posts the money.")
+
+
+def _lock_step(trade: dict[str, Any], event: Any) -> Step:
+    if trade["status"] == "rejected":
+        return Step(_("Locked"), "failed", trade["reason"] or _("The contract refused this fill."))
+    lock = trade["lock"]
+    text = _("Payment %(payment)s and bond %(bond)s are in the contract.")
+    text = text % {"payment": lock["payment"], "bond": lock["bond"]}
+    if event is None:
+        waiting = _("The opening transaction is on its way to the chain.")
+        return Step(_("Locked"), "now", waiting, finality="pending", tx_hash=lock["tx_hash"])
+    return Step(
+        _("Locked"),
+        "done" if trade["status"] not in ("matched", "locking") else "now",
+        text,
+        at=event.block.timestamp,
+        finality=lock["finality"],
+        tx_hash=event.tx_hash,
+        block_number=event.block.number,
+    )
+
+
+def _delivery_step(trade: dict[str, Any]) -> Step:
+    runs = trade["runs_detail"]
+    delivered = sum(run["receipt_id"] is not None for run in runs)
+    text = _("%(done)s of %(all)s runs have a receipt.") % {"done": delivered, "all": trade["runs"]}
+    if trade["status"] in AFTER_DELIVERY:
+        return Step(_("Delivered"), "done" if delivered else "failed", text)
+    return Step(
+        _("Delivered"), _state(trade, "locked"), text if runs else _("Runs start when the lock is safe.")
+    )
+
+
+def _verdict_step(trade: dict[str, Any]) -> Step:
+    runs = trade["runs_detail"]
+    accepted = sum(run["verdict"] == "accepted" for run in runs)
+    rejected = sum(run["verdict"] == "rejected" for run in runs)
+    text = _("%(good)s accepted, %(bad)s rejected of %(all)s runs, each recomputed.")
+    text = text % {"good": accepted, "bad": rejected, "all": trade["runs"]}
+    if trade["status"] in AFTER_VERDICT:
+        return Step(_("Verified"), "failed" if rejected else "done", text)
+    if trade["status"] == "refunded":
+        return Step(_("Verified"), "done" if accepted else "failed", text)
+    return Step(
+        _("Verified"), _state(trade, "delivered"), text if runs else _("Every run is computed a second time.")
+    )
+
+
+def _close_step(trade: dict[str, Any], event: Any) -> Step:
+    if event is None:
+        text = _("The contract pays what was counted and returns the rest.")
+        return Step(_("Closed"), _state(trade, "verified", "closing"), text)
+    close = trade["close"]
+    texts = {
+        "settled": _("Paid %(paid)s, of it fee %(fee)s; the rest of the lock went back, the bond too."),
+        "refunded": _("Nothing was billed: the whole lock and the bond went back."),
+        "slashed": _(
+            "A false receipt: the whole lock went back to the buyer, %(slashed)s of the bond is lost."
+        ),
+    }
+    return Step(
+        _("Closed"),
+        "failed" if close["kind"] == "slashed" else "done",
+        texts[close["kind"]] % close,
+        at=event.block.timestamp,
+        finality=close["finality"],
+        tx_hash=event.tx_hash,
+        block_number=event.block.number,
+    )
+
+
+def _final_step(trade: dict[str, Any], event: Any) -> Step:
+    needed = ledger.deployment().confirmations
+    if event is None:
+        return Step(_("Final"), "todo", _("%(n)s confirmations after the close.") % {"n": needed})
+    if trade["close"]["finality"] == "final":
+        return Step(
+            _("Final"), "done", _("%(n)s confirmations: the books have posted the money.") % {"n": needed}
+        )
+    head = ledger.head()
+    have = max(head.number - event.block.number, 0) if head else 0
+    text = _("%(have)s of %(needed)s confirmations.") % {"have": have, "needed": needed}
+    return Step(_("Final"), "now", text)
+
+
+def _state(trade: dict[str, Any], *current: str) -> str:
+    if trade["status"] == "rejected":
+        return "todo"
+    return "now" if trade["status"] in current else "todo"
+
+
+def _event(name: str, trade_hash: str) -> Any:
+    found = ledger.events_of(name=name, subject=trade_hash)
+    return found[-1] if found else None
