@@ -5,3 +5,9 @@ class BookConfig(AppConfig):
     name = "marketplace.book"
     label = "book"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from ledger.audit import register_check
+        from marketplace.book import checks
+
+        register_check("orders", checks.check_orders)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,6 +38,7 @@ class Rpc:
     def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url
         self._client = httpx.Client(timeout=timeout_seconds)
+        weakref.finalize(self, self._client.close)
         self._ids = itertools.count(1)
 
     def call(self, method: str, *params: Any) -> Any:

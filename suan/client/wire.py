@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import time
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,9 @@ class Wire:
         self.url = url.rstrip("/")
         self._attempts_max = attempts_max
         self._http = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout_seconds)
+        weakref.finalize(
+            self, self._http.close
+        )  # Connections go back with the last user, closed or forgotten.
 
     def request(self, method: str, path: str, *, repeatable: bool = True, **options: Any) -> Answer:
         """Send one request. Raises Rejected, UnknownOutcome or Unreachable as in the table above."""

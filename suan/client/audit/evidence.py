@@ -9,6 +9,7 @@ import json
 import os
 import re
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,6 +79,7 @@ class HttpEvidence:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._client = httpx.Client(timeout=TIMEOUT_SECONDS)
+        weakref.finalize(self, self._client.close)
 
     def read(self, kind: str, name: str) -> bytes | None:
         _check(kind, name)

@@ -1,0 +1,164 @@
+"""Order rows against what their makers signed, what we acknowledged, their own story and their holds, for ledger.audit.
+
+Everything that was signed is checked by its signature; where a digest does not fit, the published document tells which
+column was changed. Known limits: client_order_id, fingerprint, reject_reason, headroom_quantity, trimmed, hold_version,
+evidence_published and the two times are bookkeeping that nothing else repeats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import OuterRef, Subquery
+
+from ledger import evidence
+from ledger.audit import ChainView, Finding
+from ledger.models import Transfer
+from marketplace.book.models import ExecutionReport, Order
+from marketplace.book.quantities import count
+from marketplace.book.queries import struct_of
+from suan.core.identity import (
+    Domain,
+    canonical_json,
+    from_hex,
+    keccak,
+    market_domain,
+    product_id,
+    recover,
+    to_hex,
+)
+from suan.core.signed import Acknowledgement, Cancel
+
+TABLE = "book_order"
+CHUNK_ROWS = 500
+STORY_COLUMNS = ("order_status", "cum_quantity", "leaves_quantity")
+STRUCT_COLUMNS = {
+    "maker": "maker",
+    "product": "product",
+    "side": "side",
+    "price": "price",
+    "units": "units",
+    "runs": "runs",
+    "ceiling_units": "ceiling",
+    "nonce": "nonce",
+    "valid_until": "validUntil",
+    "deliver_by": "deliverBy",
+    "verifier_set": "verifierSet",
+    "max_fee_bps": "maxFeeBps",
+    "terms_hash": "terms",
+}
+
+
+def check_orders(view: ChainView) -> Iterator[Finding]:
+    """Every order row: signed fields, acknowledgement, cancellation, quantities and hold."""
+    domain = market_domain(view.deployment.chain_id, view.deployment.market)
+    operators = {
+        str(event.args["key"])
+        for event in view.named("AgentSet")
+        if event.args["owner"] == view.deployment.operator
+    }
+    delegates = {(event.args["owner"], event.args["key"]) for event in view.named("DelegateSet")}
+    holds = {
+        row.hold_name: row.amount
+        for row in Transfer.objects.filter(
+            kind=Transfer.Kind.HOLD, hold_name__startswith="order:", resolution=None
+        )
+    }
+    newest = ExecutionReport.objects.filter(order=OuterRef("pk")).order_by("-id")
+    story = {f"last_{name}": Subquery(newest.values(name)[:1]) for name in STORY_COLUMNS}
+    rows = Order.objects.select_related("participant").annotate(**story).order_by("id")
+    for order in rows.iterator(chunk_size=CHUNK_ROWS):
+        view.checked["orders"] = view.checked.get("orders", 0) + 1
+        yield from _signed(order, domain)
+        yield from _acknowledged(order, domain, operators)
+        yield from _cancelled(order, domain, delegates)
+        yield from _unlike(order, _expected(order, holds))
+        if order.is_bid and count(order.free_runs) != order.leaves_quantity:
+            expected = f"{order.leaves_quantity} runs in all"
+            yield Finding(TABLE, order.order_id, "free_runs", str(order.free_runs), expected)
+
+
+def _signed(order: Order, domain: Domain) -> Iterator[Finding]:
+    try:
+        digest = struct_of(order).digest(domain)
+        fits = to_hex(digest) == order.order_hash
+    except ValueError:
+        digest, fits = b"", False
+    if not fits:
+        yield from _changed(order, STRUCT_COLUMNS, _published(order, "orders").get("order"), "order_hash")
+        return
+    yield from _unlike(order, {"signer": _signer(digest, order.signature)}, blame="signature")
+
+
+def _acknowledged(order: Order, domain: Domain, operators: set[str]) -> Iterator[Finding]:
+    said = Acknowledgement(from_hex(order.order_hash), order.sequence, order.acknowledgement_at)
+    if _signer(said.digest(domain), order.acknowledgement_signature) in operators:
+        return
+    names = {
+        "sequence": "sequence",
+        "acknowledgement_at": "accepted_at",
+        "acknowledgement_signature": "signature",
+    }
+    yield from _changed(order, names, _published(order, "acknowledgements"), "acknowledgement_signature")
+
+
+def _cancelled(order: Order, domain: Domain, delegates: set[tuple[Any, Any]]) -> Iterator[Finding]:
+    if not order.cancel_signature:
+        return
+    wish = Cancel(maker=order.maker, order=from_hex(order.order_hash))
+    signer = _signer(wish.digest(domain), order.cancel_signature)
+    if signer != order.maker and (order.maker, signer) not in delegates:
+        expected = f"signed by {order.maker} or a delegate"
+        yield Finding(TABLE, order.order_id, "cancel_signature", order.cancel_signature, expected)
+
+
+def _expected(order: Order, holds: dict[str, int]) -> dict[str, Any]:
+    """What other columns and rows say about this one."""
+    found = {
+        "maker": order.participant.address,
+        "product": to_hex(product_id(order.symbol)),
+        "terms_hash": to_hex(keccak(canonical_json(order.terms))),
+        "quantity": order.runs if order.is_bid else order.units,
+        "held": holds.get(order.hold_key, 0),
+    }
+    story = {name: getattr(order, f"last_{name}") for name in STORY_COLUMNS}
+    return found | story
+
+
+def _published(order: Order, kind: str) -> dict[str, Any]:
+    """A published document of this order; empty when it is not there yet or not readable."""
+    try:
+        document = json.loads(evidence.read(kind, order.order_id) or b"{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _changed(order: Order, names: dict[str, str], published: Any, otherwise: str) -> Iterator[Finding]:
+    """The columns that are not as published; `otherwise` when the document does not tell."""
+    known = published if isinstance(published, dict) else {}
+    named = False
+    for column, label in names.items():
+        if label in known and str(getattr(order, column)) != str(known[label]):
+            named = True
+            yield Finding(TABLE, order.order_id, column, str(getattr(order, column)), str(known[label]))
+    if not named:
+        yield Finding(TABLE, order.order_id, otherwise, str(getattr(order, otherwise)), "one that was signed")
+
+
+def _unlike(order: Order, expected: dict[str, Any], *, blame: str = "") -> Iterator[Finding]:
+    for column, value in expected.items():
+        stored = getattr(order, column)
+        if str(stored) != str(value):
+            name = f"{blame} or {column}" if blame else column
+            yield Finding(TABLE, order.order_id, name, str(stored), str(value))
+
+
+def _signer(digest: bytes, signature: str) -> str:
+    """Who signed; the reason in words when nobody did, which is no address."""
+    try:
+        return recover(digest, from_hex(signature))
+    except ValueError as error:
+        return str(error)
