@@ -142,11 +142,20 @@ def compare(*, gateway: Gateway, deep: bool) -> Report:
             findings: list[tuple[str, Finding]] = []
             for name, check in (*CHECKS.items(), *_registered.items()):
                 view.checked.setdefault(name, 0)
-                for finding in check(view):
+                for finding in _findings(name, check, view):
                     if len(findings) < FINDINGS_MAX:
                         findings.append((name, finding))
         return Report(view.number, view.final_number, view.checked, findings)
     raise ChainMoves("the chain reorganised each time it was read; try again when it is quiet")
+
+
+def _findings(name: str, check: Check, view: ChainView) -> Iterable[Finding]:
+    """What a check finds. One that cannot read its rows is a finding itself, and holds up no other check."""
+    try:
+        yield from check(view)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        log.exception("the check %s could not finish", name)
+        yield Finding(name, "*", "*", repr(error)[:200], "rows that can be read")
 
 
 def _all_logs(gateway: Gateway, known: queries.Deployment, last: int) -> list[Log]:

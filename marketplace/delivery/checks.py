@@ -70,7 +70,7 @@ def check_runs(view: ChainView) -> Iterator[Finding]:
         expected = {
             "bid_hash": trade.bid_hash,
             "seed": to_hex(run_seed(from_hex(trade.bid_hash), run.index)),
-            "agent": trade.offer.terms["agent"],
+            "agent": trade.offer.terms.get("agent"),
         }
         yield from _unlike(name, run, expected, table="delivery_run")
         if not trade.first_run <= run.index < trade.first_run + trade.runs:
