@@ -25,7 +25,7 @@ TONES = {
     "locking": "wait",
     "locked": "live",
     "delivered": "live",
-    "verified": "live",
+    "verified": "good",
     "closing": "live",
     "settled": "good",
     "refunded": "done",

@@ -14,7 +14,7 @@ from typing import Any
 from suan.core.units import format_tokens, parse_tokens
 
 WIDTH, HEIGHT = 1_000, 300
-BARS_HEIGHT = 60
+BARS_HEIGHT, BAR_WIDTH_MAX = 60, 40
 MARGIN_PARTS = 20
 """The price axis is longer than the prices by one part in so many on each side."""
 
@@ -82,6 +82,7 @@ def prices(rows: Sequence[Any]) -> Prices | None:
     low, high = _axis(values)
     most = max(int(row.executed_units) for row in rows) or 1
     step = WIDTH // len(rows)
+    width = min(max(step * 3 // 4, 1), BAR_WIDTH_MAX)
     floor = HEIGHT - BARS_HEIGHT - 10
     heights = [floor - (value - low) * (floor - 10) // (high - low) for value in values]
     parts = [f"M0 {heights[0]}"]
@@ -89,9 +90,9 @@ def prices(rows: Sequence[Any]) -> Prices | None:
         parts.append(f"V{height}H{(place + 1) * step if place + 1 < len(rows) else WIDTH}")
     bars = [
         Bar(
-            x=place * step + step // 8,
+            x=place * step + (step - width) // 2,
             y=HEIGHT - max(int(row.executed_units) * BARS_HEIGHT // most, 2),
-            width=max(step * 3 // 4, 1),
+            width=width,
             height=max(int(row.executed_units) * BARS_HEIGHT // most, 2),
         )
         for place, row in enumerate(rows)

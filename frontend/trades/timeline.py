@@ -27,15 +27,17 @@ class Step:
     block_number: int | None = None
 
 
-def steps(trade: dict[str, Any], trade_hash: str) -> list[Step]:
-    """matched, locked, delivered, verified, closed, final."""
+def steps(trade: dict[str, Any], trade_hash: str, receipts: list[Any]) -> list[Step]:
+    """matched, locked, delivered, verified, closed, final. receipts: those of its runs, for the times."""
+    delivered_at = max((receipt.submitted_at for receipt in receipts), default=None)
+    verified_at = max((receipt.verified_at for receipt in receipts if receipt.verified_at), default=None)
     locked = _event("TradeLocked", trade_hash)
     closed = _event("TradeClosed", trade_hash)
     return [
         Step(_("Matched"), "done", _("One auction, one price for everybody in it."), at=trade["matched_at"]),
         _lock_step(trade, locked),
-        _delivery_step(trade),
-        _verdict_step(trade),
+        _delivery_step(trade, delivered_at),
+        _verdict_step(trade, verified_at),
         _close_step(trade, closed),
         _final_step(trade, closed),
     ]
@@ -81,27 +83,27 @@ def _lock_step(trade: dict[str, Any], event: Any) -> Step:
     )
 
 
-def _delivery_step(trade: dict[str, Any]) -> Step:
+def _delivery_step(trade: dict[str, Any], at: int | None) -> Step:
     runs = trade["runs_detail"]
     delivered = sum(run["receipt_id"] is not None for run in runs)
     text = _("%(done)s of %(all)s runs have a receipt.") % {"done": delivered, "all": trade["runs"]}
     if trade["status"] in AFTER_DELIVERY:
-        return Step(_("Delivered"), "done" if delivered else "failed", text)
+        return Step(_("Delivered"), "done" if delivered else "failed", text, at=at)
     return Step(
         _("Delivered"), _state(trade, "locked"), text if runs else _("Runs start when the lock is safe.")
     )
 
 
-def _verdict_step(trade: dict[str, Any]) -> Step:
+def _verdict_step(trade: dict[str, Any], at: int | None) -> Step:
     runs = trade["runs_detail"]
     accepted = sum(run["verdict"] == "accepted" for run in runs)
     rejected = sum(run["verdict"] == "rejected" for run in runs)
     text = _("%(good)s accepted, %(bad)s rejected of %(all)s runs, each recomputed.")
     text = text % {"good": accepted, "bad": rejected, "all": trade["runs"]}
     if trade["status"] in AFTER_VERDICT:
-        return Step(_("Verified"), "failed" if rejected else "done", text)
+        return Step(_("Verified"), "failed" if rejected else "done", text, at=at)
     if trade["status"] == "refunded":
-        return Step(_("Verified"), "done" if accepted else "failed", text)
+        return Step(_("Verified"), "done" if accepted else "failed", text, at=at)
     return Step(
         _("Verified"), _state(trade, "delivered"), text if runs else _("Every run is computed a second time.")
     )

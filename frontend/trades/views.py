@@ -44,7 +44,7 @@ def trade(request: HttpRequest, trade_id: str) -> HttpResponse:
     closing = settlement.settlement_of(row.pk)
     context = {
         "trade": view,
-        "steps": timeline.steps(view, row.trade_hash),
+        "steps": timeline.steps(view, row.trade_hash, _receipts(row)),
         "next_step": timeline.next_step(view),
         "ended": view["status"] in timeline.ENDED and view["finality"] in ("final", "pending"),
         "is_buyer": is_buyer,
@@ -76,6 +76,10 @@ def output(request: HttpRequest, trade_id: str, run: int, *, me: Any) -> HttpRes
     response["Content-Disposition"] = f'attachment; filename="run-{run}.{ending}"'
     response["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _receipts(row: Any) -> list[Any]:
+    return [run.receipt for run in delivery.runs_of(row) if hasattr(run, "receipt")]
 
 
 def _runs(view: dict[str, Any], is_buyer: bool) -> list[dict[str, Any]]:
