@@ -5,7 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.db import connection
+from django.db.models import Exists, OuterRef
 from eth_hash.auto import keccak
 
 from ledger import conf
@@ -17,6 +19,8 @@ from ledger.posting import MONEY_EVENTS, BooksDisagree, Move, Payees, moves_of
 from suan.core.abi import decode_result, encode_call
 
 OUTGOING_ROWS_SHALLOW = 200
+REFERENCES_SHOWN_MAX = 20
+REFERRING = ("ledger.", "marketplace.")
 TRIGGERS = (
     "ledger_transfer_append_only",
     "ledger_block_kept",
@@ -36,6 +40,24 @@ def check_triggers(view: ChainView) -> Iterator[Finding]:
         state = states.get(name, "missing")
         if state != "O":
             yield Finding("pg_trigger", name, "tgenabled", str(state), "O")
+
+
+def check_references(view: ChainView) -> Iterator[Finding]:
+    """Every foreign key of the ledger's and the market's rows leads to a row; a join would hide one that does not."""
+    for model in apps.get_models():
+        if not model.__module__.startswith(REFERRING):
+            continue
+        for field in model._meta.concrete_fields:
+            target = field.related_model
+            if target is None or isinstance(target, str):
+                continue
+            view.checked["references"] = view.checked.get("references", 0) + 1
+            there = target._base_manager.filter(pk=OuterRef(field.attname))
+            lost = model._base_manager.filter(~Exists(there), **{f"{field.attname}__isnull": False})
+            for key, value in lost.values_list("pk", field.attname)[:REFERENCES_SHOWN_MAX]:
+                yield Finding(
+                    model._meta.db_table, str(key), field.attname, str(value), f"a row of {target.__name__}"
+                )
 
 
 def check_blocks(view: ChainView) -> Iterator[Finding]:
@@ -296,6 +318,7 @@ def _ask(view: ChainView, to: str, name: str, *arguments: object, block: int) ->
 
 CHECKS = {
     "triggers": check_triggers,
+    "references": check_references,
     "blocks": check_blocks,
     "events": check_events,
     "journal": check_journal,

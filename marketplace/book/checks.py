@@ -11,13 +11,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
-
 from ledger import evidence
 from ledger.audit import ChainView, Finding
 from ledger.models import Transfer
-from marketplace.book.models import ExecutionReport, Order
-from marketplace.book.quantities import count
+from marketplace.book.models import Order
+from marketplace.book.quantities import Ranges, joined, without
 from marketplace.book.queries import struct_of
 from suan.core.identity import (
     Domain,
@@ -66,18 +64,13 @@ def check_orders(view: ChainView) -> Iterator[Finding]:
             kind=Transfer.Kind.HOLD, hold_name__startswith="order:", resolution=None
         )
     }
-    newest = ExecutionReport.objects.filter(order=OuterRef("pk")).order_by("-id")
-    story = {f"last_{name}": Subquery(newest.values(name)[:1]) for name in STORY_COLUMNS}
-    rows = Order.objects.select_related("participant").annotate(**story).order_by("id")
+    rows = Order.objects.select_related("participant").prefetch_related("execution_reports").order_by("id")
     for order in rows.iterator(chunk_size=CHUNK_ROWS):
         view.checked["orders"] = view.checked.get("orders", 0) + 1
         yield from _signed(order, domain)
         yield from _acknowledged(order, domain, operators)
         yield from _cancelled(order, domain, delegates)
         yield from _unlike(order, _expected(order, holds))
-        if order.is_bid and count(order.free_runs) != order.leaves_quantity:
-            expected = f"{order.leaves_quantity} runs in all"
-            yield Finding(TABLE, order.order_id, "free_runs", str(order.free_runs), expected)
 
 
 def _signed(order: Order, domain: Domain) -> Iterator[Finding]:
@@ -123,8 +116,27 @@ def _expected(order: Order, holds: dict[str, int]) -> dict[str, Any]:
         "quantity": order.runs if order.is_bid else order.units,
         "held": holds.get(order.hold_key, 0),
     }
-    story = {name: getattr(order, f"last_{name}") for name in STORY_COLUMNS}
-    return found | story
+    return found | _story(order)
+
+
+def _story(order: Order) -> dict[str, Any]:
+    """What the order is after its last execution report, and which runs its trades left free."""
+    reports = sorted(order.execution_reports.all(), key=lambda report: report.pk)
+    if not reports:
+        return {"order_status": "with an execution report"}
+    story = {name: getattr(reports[-1], name) for name in STORY_COLUMNS}
+    if not order.is_bid:
+        return story
+    free: Ranges = [[0, order.runs or 0]]
+    try:
+        for report in reports:
+            if report.exec_type == "trade":
+                free = without(free, report.run_ranges)
+            elif report.exec_type == "trade_cancel":
+                free = joined(free, report.run_ranges)
+    except ValueError as error:
+        return story | {"free_runs": str(error)}
+    return story | {"free_runs": free}
 
 
 def _published(order: Order, kind: str) -> dict[str, Any]:

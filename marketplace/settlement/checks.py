@@ -15,6 +15,7 @@ from marketplace.settlement.models import Closing, SettlementBatch
 from suan.core.identity import BadSignature, from_hex, recover
 from suan.core.problems import FieldError
 from suan.core.records import OutcomeKind
+from suan.core.typed import snake_case
 
 CHUNK_ROWS = 500
 CLOSED_COLUMNS = ("kind", "runs_delivered", "units")
@@ -90,6 +91,7 @@ def _receipts(published: list[dict[str, Any]]) -> Iterator[Finding]:
         row = rows.get((receipt.trade, receipt.run_index))
         if row is None:
             continue
+        yield from _signed_fields(receipt, row)
         for column in ("signature", "verdict", "reason", "confirmed_by", "recount"):
             if getattr(receipt, column) != row[column]:
                 yield Finding(
@@ -99,3 +101,12 @@ def _receipts(published: list[dict[str, Any]]) -> Iterator[Finding]:
                     str(getattr(receipt, column)),
                     str(row[column]),
                 )
+
+
+def _signed_fields(receipt: Receipt, row: dict[str, Any]) -> Iterator[Finding]:
+    """The columns of the signed struct against the struct as published; the digest alone cannot tell which one changed."""
+    for label, value in (row["receipt"] or {}).items():
+        column = "run_index" if label == "run" else snake_case(label)
+        stored = getattr(receipt, column)
+        if str(stored) != str(value):
+            yield Finding("receipts_receipt", receipt.receipt_id, column, str(stored), str(value))

@@ -91,7 +91,7 @@ def test_a_folder_that_is_not_there_is_an_error_and_not_a_difference(live: Live,
 def test_an_acknowledged_order_in_all_its_auctions_is_no_difference(
     live: Live, traded: Traded, tmp_path: Path
 ) -> None:
-    for number, order in enumerate((traded.bid, traded.offer, traded.cancelled)):
+    for number, order in enumerate((traded.bid, traded.offer, traded.cancelled, traded.resting)):
         path = tmp_path / f"{number}.json"
         path.write_text(json.dumps(order))
         result = live.audit("--ack", str(path))
@@ -101,7 +101,7 @@ def test_an_acknowledged_order_in_all_its_auctions_is_no_difference(
 def test_an_auction_that_left_out_an_acknowledged_order_is_named_although_the_exchange_sealed_it(
     live: Live, traded: Traded, copy: Path, tmp_path: Path
 ) -> None:
-    said = traded.bid["acknowledgement"]
+    said = traded.resting["acknowledgement"]
     number = max(json.loads(path.read_bytes())["number"] for path in (copy / "clearings").iterdir())
     empty = ClearingBook(symbol=PRODUCT, cut_sequence=said["sequence"] + 1000)
     document = clear_document(empty, number=number + 1, now=said["accepted_at"] + 1)
@@ -117,7 +117,7 @@ def test_an_auction_that_left_out_an_acknowledged_order_is_named_although_the_ex
     result = live.audit("--json", "--ack", str(acknowledgement), evidence=copy)
     assert result.exit_code == 1, result.output
     (difference,) = json.loads(result.stdout)["differences"]
-    assert difference["subject"] == traded.bid["order_id"]
+    assert difference["subject"] == traded.resting["order_id"]
     assert name.removesuffix(".json") in difference["field"] and difference["found"] == "left out"
 
 

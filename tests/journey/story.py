@@ -36,6 +36,7 @@ class Traded:
     offer: dict
     bid: dict
     cancelled: dict
+    resting: dict
     trades: list[dict]
     ceiling: int
 
@@ -62,7 +63,7 @@ class Traded:
 
 @pytest.fixture(scope="session")
 def traded(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traded]:
-    """One bid of two runs, traded, settled and final, and another bid that its maker took back."""
+    """One bid of two runs, traded, settled and final; another that its maker took back; a third that nobody wants."""
     provider, provider_key = open_custodial(live, "tova")
     buyer, buyer_key, wallet = sign_in_with_wallet(live)
     deposit_from_faucet(provider, buyer)
@@ -74,5 +75,6 @@ def traded(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tra
         trades = wait_for_trades(buyer, bid["order_id"], lambda found: sum(t["runs"] for t in found) == 2)
     cancelled = bid_for_nbody(buyer, STEPS, runs=1, ceiling=ceiling, price="0.01")
     buyer.cancel(cancelled["order_id"])
+    resting = bid_for_nbody(buyer, STEPS, runs=1, ceiling=ceiling, price="0.02")
     provider.cancel(offer["order_id"])
-    yield Traded(provider, provider_key, buyer, buyer_key, wallet, offer, bid, cancelled, trades, ceiling)
+    yield Traded(provider, provider_key, buyer, buyer_key, wallet, offer, bid, cancelled, resting, trades, ceiling)
