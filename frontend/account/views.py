@@ -21,13 +21,22 @@ from frontend.pages import REFUSALS, add_refusal, now
 from ledger import queries as ledger
 from marketplace.accounts import actions, queries
 
-KEYS_SHOWN = 50
+KEYS_SHOWN, REQUESTS_SHOWN = 50, 12
 SCOPES = [
     ("read", gettext_lazy("read: look at the account")),
     ("trade", gettext_lazy("trade: orders, deposits, withdrawals to the own address")),
     ("provide", gettext_lazy("provide: nodes, leases, receipts")),
 ]
-# What the words of the outbox mean to the owner of a request.
+# What was asked for, and what the words of the outbox mean to who asked.
+KIND_WORDS = {
+    "faucet": gettext_lazy("test tokens"),
+    "deposit": gettext_lazy("deposit"),
+    "withdrawal": gettext_lazy("withdrawal"),
+    "sweep": gettext_lazy("payout of a withdrawal"),
+    "delegate": gettext_lazy("delegate key"),
+    "agent": gettext_lazy("agent key"),
+    "cancel": gettext_lazy("cancel on chain"),
+}
 REQUEST_WORDS = {
     "planned": gettext_lazy("waits for its turn to be sent"),
     "signed": gettext_lazy("signed, about to be sent"),
@@ -112,7 +121,14 @@ def shown(request: HttpRequest, me: Any, *, status: int = 200, **extra: Any) -> 
         "me": me,
         "account": view,
         "balances": ledger.balances(me.address),
-        "requests": [{**row, "words": REQUEST_WORDS.get(row["status"], "")} for row in view["requests"][:12]],
+        "requests": [
+            {
+                **row,
+                "words": REQUEST_WORDS.get(row["status"], ""),
+                "what": KIND_WORDS.get(row["kind"], row["kind"]),
+            }
+            for row in view["requests"][:REQUESTS_SHOWN]
+        ],
         "nodes": nodes_of(me),
         "agents": ledger.agents(me.address),
         "delegates": ledger.delegates(me.address),

@@ -106,6 +106,10 @@ def _form(request: HttpRequest, me: Any, form: BidForm, status: int) -> HttpResp
         "form": form,
         "lines": board.lines(now=now()),
         "examples": examples.available(),
+        "example_numbers": {
+            example.name: {"ceiling": example.ceiling_units, "runs": example.runs}
+            for example in examples.available()
+        },
         "available": ledger.balances(me.address).available,
     }
     return render(request, "bids/form.html", context, status=status)

@@ -14,7 +14,25 @@ export function showCost() {
     if (output && cost !== null) output.value = decimal(cost);
   };
   form.addEventListener("input", show);
+  form.addEventListener("change", (event) => {
+    if (event.target instanceof HTMLInputElement && event.target.name === "job") fillIn(form, event.target.value);
+    show();
+  });
   show();
+}
+
+/**
+ * An example brings a ceiling and a number of runs that fit it; the visitor may change them afterwards.
+ * @param {HTMLFormElement} form
+ * @param {string} job
+ */
+function fillIn(form, job) {
+  /** @type {Record<string, Record<string, number>>} */
+  const known = JSON.parse(form.querySelector("script[type='application/json']")?.textContent || "{}");
+  for (const [name, value] of Object.entries(known[job] ?? {})) {
+    const field = form.elements.namedItem(name);
+    if (field instanceof HTMLInputElement) field.value = String(value);
+  }
 }
 
 /** @param {HTMLFormElement} form @param {string} name @returns {string} */
