@@ -1,8 +1,8 @@
 """Changes one cell of a market's database behind the application's back, asks the ledger what it finds, and puts it back.
 
-Run with a market's environment: `python -m tests.audit.rows < wishes.json`. A wish is [table, where]; every column of one
-row is changed in turn. Writes {table: {column: null (not changeable) | [[table, row, column], …]}} and a last look after
-everything was put back.
+Run with a market's environment: `python -m tests.audit.rows < wishes.json`. A wish is [table, where, columns]; the columns
+of one row are changed in turn, all of them when none are named. Writes what was named after each change, as
+{table: {column: null (not changeable) | [[table, row, column], …]}}, and a last look after everything was put back.
 """
 
 import json
@@ -91,10 +91,11 @@ def findings() -> list[list[str]]:
     return [[finding.table, finding.row, finding.column] for _, finding in report.findings]
 
 
-def look(vandal: Vandal, table: str, where: str) -> dict[str, list[list[str]] | None]:
+def look(vandal: Vandal, table: str, where: str, columns: list[str]) -> dict[str, list[list[str]] | None]:
     row = vandal.row(table, where)
     named: dict[str, list[list[str]] | None] = {}
-    for column, value in row.items():
+    for column in columns or row:
+        value = row[column]
         changed = other(value)
         if column in KEYS or changed is None or not vandal.write(table, row["id"], column, changed):
             named[column] = None
@@ -114,7 +115,7 @@ def main() -> None:
 
     wishes = json.load(sys.stdin)
     vandal = Vandal(layout.services(settings.SUAN_VAR)["database_url"])
-    answer = {table: look(vandal, table, where) for table, where in wishes}
+    answer = {table: look(vandal, table, where, columns) for table, where, columns in wishes}
     json.dump({"named": answer, "afterwards": findings()}, sys.stdout)
 
 

@@ -17,7 +17,7 @@ from suan.client.audit import closings, openings
 from suan.client.audit.report import Report
 from suan.client.audit.state import Account, Books, Parameters
 from suan.client.errors import UsageError
-from suan.client.rpc import Rpc
+from suan.client.rpc import Rpc, RpcError
 from suan.core import abi
 from suan.core.identity import keccak
 
@@ -34,6 +34,8 @@ GETTERS = {
     "verification_grace": "verificationGrace",
     "withdrawal_delay": "withdrawalDelay",
 }
+REGISTRY_EVENTS = frozenset({"AgentSet", "DelegateSet", "VerifierSetRegistered"})
+UNKNOWN = "unknown"
 ADDRESS_FIELDS = frozenset({"registry", "token", "treasury", "pool", "rerun_account"})
 
 
@@ -55,7 +57,10 @@ def read_parameters(rpc: Rpc, market: str, block: int) -> Parameters:
         raise UsageError(f"there is no contract at {market} on this chain; check --market and --rpc")
     found: Json = {}
     for name, getter in GETTERS.items():
-        word = rpc.read(market, keccak(f"{getter}()".encode())[:4], block)
+        try:
+            word = rpc.read(market, keccak(f"{getter}()".encode())[:4], block)
+        except RpcError as error:
+            raise UsageError(f"the contract at {market} is not a Market: {error}") from error
         if len(word) != 32:
             raise UsageError(
                 f"the contract at {market} is not a Market: {getter}() answers {len(word)} bytes"
@@ -65,15 +70,18 @@ def read_parameters(rpc: Rpc, market: str, block: int) -> Parameters:
 
 
 def read_events(rpc: Rpc, parameters: Parameters, first: int, last: int) -> Iterator[Event]:
-    """Decoded events of Market and Registry in chain order."""
+    """Decoded events of Market and Registry in chain order; `unknown` for a log that its emitter cannot have written."""
     for log in rpc.logs([parameters.market, parameters.registry], first, last):
+        emitter = log["address"].lower()
         try:
             name, values = abi.decode_event(log["topics"], log["data"])
-        except abi.AbiError:
-            continue  # the Registry may have events that carry no money and no right
+        except ValueError as error:
+            name, values = UNKNOWN, {"reason": str(error)}
+        if emitter != (parameters.registry if name in REGISTRY_EVENTS else parameters.market):
+            name, values = UNKNOWN, {"reason": f"{name} is not an event of {emitter}"}
         yield Event(
             name=name,
-            emitter=log["address"].lower(),
+            emitter=emitter,
             values=values,
             block=int(log["blockNumber"], 16),
             log_index=int(log["logIndex"], 16),
@@ -107,6 +115,11 @@ class ChainAudit:
     def _transaction(self, block: int, tx_hash: str, events: list[Event]) -> None:
         self.report.events += len(events)
         names = {event.name for event in events}
+        for event in events:
+            if event.name == UNKNOWN:
+                self.report.differ(
+                    tx_hash, f"log {event.log_index}", "an event of the contracts", event.values["reason"]
+                )
         try:
             if names & {"TradeLocked", "FillRejected", "ClearingCommitted", "BatchLocked"}:
                 openings.check(self, block, tx_hash, events)

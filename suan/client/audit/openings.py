@@ -77,6 +77,7 @@ class _Opening:
 
     def note_clearings(self, committed: list[Json]) -> None:
         """Each clearing of the calldata is committed under the id of its own content."""
+        self.report.expect(self.tx_hash, "clearings of an opening", len(self.clearings), len(committed))
         for position, clearing in enumerate(self.clearings):
             content = Clearing(
                 product=identity.from_hex(clearing["product"]),
@@ -84,12 +85,13 @@ class _Opening:
                 order_set_root=identity.from_hex(clearing["order_set_root"]),
                 price=clearing["price"],
             )
-            found = committed[position]["clearing_id"] if position < len(committed) else None
-            self.report.expect(self.tx_hash, "clearing id", identity.to_hex(content.id()), found)
-            self.clearing_ids.append(identity.to_hex(content.id()))
-            self.audit.books.clearings.setdefault(
-                identity.to_hex(content.id()), dict(clearing) | {"block": self.block, "tx_hash": self.tx_hash}
-            )
+            clearing_id = identity.to_hex(content.id())
+            self.clearing_ids.append(clearing_id)
+            event = committed[position] if position < len(committed) else {}
+            for name, value in (dict(clearing) | {"clearing_id": clearing_id}).items():
+                self.report.expect(f"clr_{clearing_id}", f"{name} of the clearing", value, event.get(name))
+            seen = dict(clearing) | {"block": self.block, "tx_hash": self.tx_hash}
+            self.audit.books.clearings.setdefault(clearing_id, seen)
 
     def refused(self, fill: Json, code: int) -> None:
         """A refused fill moves nothing; it is remembered by the trade id that it would have had."""

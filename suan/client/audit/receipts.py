@@ -119,6 +119,8 @@ class ReceiptAudit:
         outcomes = document["outcomes"] if isinstance(document["outcomes"], list) else []
         said = {str(value.get("trade")): value for value in outcomes if isinstance(value, dict)}
         for trade in seal["trades"]:
+            if trade not in self.books.trades:
+                continue  # Closed without a lock: named where the close was read.
             mine = [run for run in runs if identity.to_hex(run.trade) == trade]
             self._trade(self.books.trades[trade], mine, said.get(trade, {}))
 

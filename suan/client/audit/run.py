@@ -21,7 +21,7 @@ Progress = Callable[[str], None]
 
 
 def audit(
-    rpc_url: str,
+    rpc: str | Rpc,
     market: str,
     evidence: str,
     *,
@@ -30,7 +30,7 @@ def audit(
     first_block: int = 0,
     progress: Progress = lambda _: None,
 ) -> Report:
-    """Audit the market at `market` from a chain endpoint and published evidence (folder or address).
+    """Audit the market at `market` from a chain endpoint (its address, or a reader) and published evidence.
 
     rerun_ppm: share of receipts to recompute, in parts per million. Raises Unreachable when a source does not answer and
     UsageError when there is no Market at that address; everything else that is wrong is a difference in the report.
@@ -38,7 +38,7 @@ def audit(
     report = Report()
     source = open_evidence(evidence)
     wanted = [acknowledged.read_file(path) for path in acknowledgements]
-    rpc = Rpc(rpc_url)
+    rpc = Rpc(rpc) if isinstance(rpc, str) else rpc
     head = rpc.block_number()
     report.block, report.block_hash = head, rpc.block(head)["hash"]
     progress(f"reading the contract as of block {head}")

@@ -1,0 +1,131 @@
+"""A chain endpoint that answers from a recording, with single facts changed: what a lying node would have to say."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from eth_abi.abi import decode, encode
+
+from suan.client.rpc import Rpc
+from suan.core import abi
+from suan.core.identity import to_hex
+
+Log = dict[str, Any]
+NOTHING = "0x" + "00" * 96
+
+
+class Recorder(Rpc):
+    """Reads a real node and keeps every answer."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.answers: dict[str, Any] = {}
+
+    def call(self, method: str, *params: Any) -> Any:
+        answer = super().call(method, *params)
+        self.answers[question(method, params)] = answer
+        return answer
+
+
+class Recorded(Rpc):
+    """Gives the recorded answers; `change(method, params, answer)` may give another one."""
+
+    def __init__(
+        self, answers: dict[str, Any], change: Callable[[str, tuple, Any], Any] = lambda *given: given[2]
+    ) -> None:
+        super().__init__("http://127.0.0.1:1")
+        self.answers, self.change = answers, change
+
+    def call(self, method: str, *params: Any) -> Any:
+        asked = question(method, params)
+        if method == "eth_call" and asked not in self.answers:
+            return NOTHING  # What the contract says of a batch or an order that it has never seen.
+        answer = json.loads(json.dumps(self.answers[asked]))
+        return self.change(method, params, answer)
+
+
+def question(method: str, params: tuple) -> str:
+    return json.dumps([method, params], sort_keys=True)
+
+
+def with_log(
+    name: str, alter: Callable[[Log, dict[str, Any]], Log | None]
+) -> Callable[[str, tuple, Any], Any]:
+    """A change of the first event `name`: `alter(log, values)` returns another log, or None to leave it out."""
+
+    def change(method: str, params: tuple, answer: Any) -> Any:
+        if method != "eth_getLogs":
+            return answer
+        return list(_altered(answer, name, alter))
+
+    return change
+
+
+def _altered(logs: list[Log], name: str, alter: Callable[[Log, dict[str, Any]], Log | None]) -> Iterator[Log]:
+    done = False
+    for log in logs:
+        found, values = _decoded(log)
+        if found != name or done:
+            yield log
+            continue
+        done = True
+        other = alter(log, values)
+        if other is not None:
+            yield other
+    assert done, f"the recording has no {name}"
+
+
+def _decoded(log: Log) -> tuple[str, dict[str, Any]]:
+    try:
+        return abi.decode_event(log["topics"], log["data"])
+    except abi.AbiError:
+        return "", {}
+
+
+def said(name: str, field: str, by: Callable[[Any], Any]) -> Callable[[str, tuple, Any], Any]:
+    """The first event `name` says something else in one of the fields that are not indexed."""
+
+    def alter(log: Log, values: dict[str, Any]) -> Log:
+        plain = [parameter for parameter in abi.EVENTS[name].parameters if not parameter.indexed]
+        types = [parameter.abi_type for parameter in plain]
+        words = list(decode(types, bytes.fromhex(log["data"][2:])))
+        place = [parameter.name for parameter in plain].index(field)
+        words[place] = by(words[place])
+        return log | {"data": to_hex(encode(types, words))}
+
+    return with_log(name, alter)
+
+
+def calldata(function: str, alter: Callable[[str, dict[str, Any]], str]) -> Callable[[str, tuple, Any], Any]:
+    """The first call of `function` that is read carries other bytes: `alter(hex, arguments)`."""
+    touched: list[str] = []
+
+    def change(method: str, params: tuple, answer: Any) -> Any:
+        if method != "eth_getTransactionByHash":
+            return answer
+        try:
+            name, arguments = abi.decode_call(answer["input"])
+        except abi.AbiError:
+            return answer
+        if name != function or (touched and touched[0] != params[0]):
+            return answer
+        touched.append(params[0])
+        return answer | {"input": alter(answer["input"], arguments)}
+
+    return change
+
+
+def storage(function: str, by: int = 1) -> Callable[[str, tuple, Any], Any]:
+    """The contract's storage answers the first question of `function` with a number that is `by` too high."""
+    selector = to_hex(abi.FUNCTIONS[function].selector)
+    touched: list[str] = []
+
+    def change(method: str, params: tuple, answer: Any) -> Any:
+        if method != "eth_call" or not params[0]["data"].startswith(selector):
+            return answer
+        if touched and touched[0] != params[0]["data"]:
+            return answer
+        touched.append(params[0]["data"])
+        return "0x" + f"{int(answer[2:66], 16) + by:064x}" + answer[66:]
+
+    return change
