@@ -76,9 +76,9 @@ def show_report(report: Report) -> None:
         f"  paid {amount['paid']}, of it fees {amount['fees']}; returned {amount['refunded']}; slashed {amount['slashed']}",
     ]
     for line in lines:
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for difference in report.differences:
-        console.print(f"  ✗ {difference}", style="red", highlight=False, markup=False)
+        console.print(f"  ✗ {difference}", style="red", highlight=False, markup=False, soft_wrap=True)
     if report.differences_total:
         console.print(f"{report.differences_total} differences.", style="bold red")
     else:

@@ -54,10 +54,10 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except SuanError as error:
             errors.print(f"[red]{type(error).__name__}[/red]", end=": ", highlight=False)
-            errors.print(str(error), markup=False, highlight=False)
+            errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(error.exit_code) from error
         except FieldError as error:
-            errors.print(str(error), markup=False, highlight=False)
+            errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(UsageError.exit_code) from error
 
     return run
