@@ -35,7 +35,7 @@ OPTION_BIDS, NBODY_BIDS = 12, 9
 # (group, buyer, job, limit price, runs); buyers are Ada 0, Bea 1, Chen 2.
 PLAN = (
     *(("option", 2, "option", "2.00", 1) for _ in range(OPTION_BIDS)),
-    *(("nbody", 0, "nbody", f"1.{20 + 5 * i}", 1 + i % 2) for i in range(NBODY_BIDS)),
+    *(("nbody", 0, "nbody", f"1.{20 + 5 * i}", 1) for i in range(NBODY_BIDS)),
     ("picture", 1, "picture", "1.60", 16),
     ("trap", 0, "trap", "1.50", 1),
     ("too low", 1, "option", "0.01", 1),
@@ -43,7 +43,7 @@ PLAN = (
 )
 RESTING = ("too low",)
 TRADING_SECONDS_MAX = 240.0
-RERUN_PPM = 100_000
+RERUN_PPM = 50_000
 
 Json = dict[str, Any]
 

@@ -15,9 +15,9 @@ from suan.client.api import Output
 from suan.client.job import JobReport, measure
 
 OPTION = {"spot": 100.0, "strike": 105.0, "rate": 0.03, "volatility": 0.2, "years": 1.0}
-OPTION_PATHS = 1_000_000
+OPTION_PATHS = 500_000
 PICTURE = {"width": 512, "height": 512, "columns": 4, "rows": 4}
-NBODY_STEPS = 100_000
+NBODY_STEPS = 60_000
 ERRORS_MAX = 4.0
 """A Monte Carlo mean lies within four standard errors of the truth in 99.99 % of all cases."""
 TRAP_TEXT = """(module (memory (export "memory") 1)

@@ -15,7 +15,7 @@ from typing import Final
 from suan.core.receipts import Counters, ExitReason
 from suan.core.units import Mflops
 
-SECONDS: Final = 1.0
+SECONDS: Final = 0.5
 """About how long one measurement should take."""
 _PROBE_ROUNDS: Final = 300_000
 _SEED: Final = bytes(32)
