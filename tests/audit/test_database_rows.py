@@ -17,32 +17,23 @@ SECONDS_MAX = 300
 CELLS = {
     "clearing_trade": (
         "status = 'settled'",
-        "trade_hash offer_hash bid_hash provider buyer symbol first_run runs ceiling_units price payment bond deliver_by "
-        "index matched_at verifier_set",
-        "bid_id clearing_id offer_id",
+        "trade_hash bid_hash provider buyer first_run runs ceiling_units price payment bond deliver_by index",
+        "bid_id clearing_id",
     ),
     "receipts_receipt": (
         "status = 'accepted'",
-        "receipt_id trade run_index module input output seed fp64 integer fuel engine exit_reason agent signature verdict "
-        "recount ended_at run_id",
-        "units submitted_at verified_at",
+        "receipt_id trade run_index output fp64 memory_control exit_reason agent signature verdict recount run_id",
+        "units verified_at",
     ),
-    "ledger_account": (
-        "credits_posted > 0",
-        "debits_posted credits_posted debits_pending head",
-        "address kind",
-    ),
-    "ledger_transfer": (
-        "event_id IS NOT NULL",
-        "amount debit_previous credit_previous",
-        "key memo created_at debit_id",
-    ),
+    "ledger_account": ("credits_posted > 0", "debits_posted credits_posted debits_pending head", ""),
+    "ledger_transfer": ("event_id IS NOT NULL", "amount debit_previous credit_previous", "key memo debit_id"),
     "delivery_run": ("status = 'verified'", "index bid_hash seed agent trade_id", ""),
+    # A cancelled one: an open order would be cleared, and published, as it is while it is changed.
     "book_order": (
-        "side = 1 AND cum_quantity = 0",
-        "order_hash sequence maker product price runs ceiling_units nonce valid_until deliver_by terms_hash "
-        "order_status free_runs held acknowledgement_at acknowledgement_signature participant_id",
-        "signature signer symbol terms",
+        "side = 1 AND order_status = 'canceled'",
+        "order_hash maker product price runs valid_until terms_hash order_status free_runs held acknowledgement_at "
+        "acknowledgement_signature cancel_signature",
+        "signature signer symbol terms participant_id",
     ),
     "settlement_closing": ("true", "kind runs_delivered units transaction", ""),
 }

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from suan.cli import app
 from suan.client import wire
+from suan.commands import common
 from tests.client.exchange import Answerer, Reply, Request, exchange
 from tests.ports import free_port
 
@@ -36,6 +37,7 @@ SETTLED = {"trade_id": "trd_0x1", "status": "settled", "runs": 2, "close": {"run
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUAN_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(wire, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(common.console, "width", 200)
     for name in ("SUAN_URL", "SUAN_API_KEY", "SUAN_KEY", "SUAN_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
@@ -121,7 +123,7 @@ def test_an_encrypted_key_needs_its_password() -> None:
 # ---------------------------------------------------------------- orders
 def test_orders_are_a_table_for_people_and_json_for_programs() -> None:
     with exchange(book()) as server:
-        shown = suan("orders", "--url", server.url, COLUMNS="200")
+        shown = suan("orders", "--url", server.url)
         told = suan("orders", "--url", server.url, "--json")
     assert shown.exit_code == 0 and "partially_filled" in shown.output
     assert json.loads(told.stdout) == [ORDER]
@@ -189,7 +191,7 @@ def test_measuring_a_job_shows_what_it_counts_and_what_it_would_cost(tmp_path: P
     (cost,) = report["costs"]
     assert cost["price"] == "1.5" and 0 < float(cost["paid_per_run"]) <= float(cost["locked_per_run"])
 
-    shown = suan("job", "measure", str(path), "--price", "1.5", COLUMNS="200")
+    shown = suan("job", "measure", str(path), "--price", "1.5")
     assert shown.exit_code == 0
     assert f"suggested ceiling: {report['suggested_ceiling_units']}" in shown.output
 

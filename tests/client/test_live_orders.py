@@ -6,6 +6,7 @@ import pytest
 
 from suan.client.api import Suan
 from suan.client.errors import Rejected
+from suan.commands import common
 from tests.journey.live import Live
 from tests.journey.people import PRODUCT, bid_for_nbody
 from tests.journey.story import STEPS, Traded
@@ -49,8 +50,11 @@ def test_a_stranger_recomputes_a_run_and_finds_it_right(live: Live, traded: Trad
     assert nobody.exit_code == 2 and "no receipt for run 999" in nobody.output
 
 
-def test_the_commands_show_a_finished_trade_in_words(live: Live, traded: Traded) -> None:
-    environment = {"SUAN_API_KEY": traded.buyer_key, "COLUMNS": "250"}
+def test_the_commands_show_a_finished_trade_in_words(
+    live: Live, traded: Traded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(common.console, "width", 250)
+    environment = {"SUAN_API_KEY": traded.buyer_key}
     trade = live.suan("trade", traded.trades[0]["trade_id"], environment=environment)
     assert trade.exit_code == 0, trade.output
     assert "settled" in trade.output and " ok " in trade.output

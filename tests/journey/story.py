@@ -77,4 +77,6 @@ def traded(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tra
     buyer.cancel(cancelled["order_id"])
     resting = bid_for_nbody(buyer, STEPS, runs=1, ceiling=ceiling, price="0.02")
     provider.cancel(offer["order_id"])
-    yield Traded(provider, provider_key, buyer, buyer_key, wallet, offer, bid, cancelled, resting, trades, ceiling)
+    yield Traded(
+        provider, provider_key, buyer, buyer_key, wallet, offer, bid, cancelled, resting, trades, ceiling
+    )

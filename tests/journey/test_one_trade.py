@@ -91,7 +91,7 @@ def test_a_trade_goes_from_listing_to_payout_and_stands_up_to_an_audit(live: Liv
     assert tokens_of(live, wallet.address) == owned
     wait_until("the payout", lambda: tokens_of(live, wallet.address) == owned + amount)
     wait_until("the exit to be final", lambda: not berta.account()["exits"])
-    assert available(berta) == berta_before - paid - amount
+    wait_until("Berta's books to say so", lambda: available(berta) == berta_before - paid - amount)
 
     # A stranger recomputes all of it from the chain and the published evidence, both runs included.
     acknowledgement = tmp_path / "bid.json"

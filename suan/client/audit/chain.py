@@ -158,6 +158,12 @@ class ChainAudit:
             "balanceOf", self._read(self.parameters.token, "balanceOf", self.parameters.market, block)
         )
         conserved = self.report.expect("market", "sum of all accounts", custody, inside)
+        stored = abi.decode_result(
+            "custody", self.rpc.read(self.parameters.market, abi.encode_call("custody"), block)
+        )
+        conserved &= self.report.expect(
+            "market", "custody in the contract's storage", custody, stored["custody"]
+        )
         if held["value"] < custody:
             self.report.differ("market", "tokens held", f"at least {custody}", held["value"])
             conserved = False
