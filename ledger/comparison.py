@@ -23,6 +23,8 @@ from ledger.posting import MONEY_EVENTS, BooksDisagree, moves_of, payees
 
 ACCOUNTS_SHOWN_MAX = 200
 KINDS = (AVAILABLE, LOCKED, EXITING)
+FINGERPRINT = {"count": Count("id"), "sum": Sum("id"), "last": Max("id"), "postings": Sum("postings")}
+"""Of the posted events: rows are never deleted and never change but by another posting."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,7 @@ def compare() -> Comparison:
     with transaction.atomic():
         _one_snapshot()
         rows = {Ref(row.address, row.kind): row.posted for row in Account.objects.all()}
-        posted = _posted().aggregate(last=Max("position"), count=Count("id"), generation=Sum("postings"))
-        folded, deposited, withdrawn = _fold(posted["last"] or 0, posted["count"], posted["generation"] or 0)
+        folded, deposited, withdrawn = _fold(**_posted().aggregate(**FINGERPRINT))
     addresses = sorted({ref.address for ref in (*rows, *folded) if ref != CUSTODY_REF})
     compared = [
         Compared(
@@ -113,8 +114,8 @@ def _posted() -> Any:
 
 
 @lru_cache(maxsize=2)
-def _fold(_last: int, _count: int, _generation: int) -> tuple[Mapping[Ref, int], int, int]:
-    """Balances, and the sums of deposits and withdrawals. The arguments name the set of events, for the cache."""
+def _fold(**_fingerprint: int | None) -> tuple[Mapping[Ref, int], int, int]:
+    """Balances, and the sums of deposits and withdrawals. The arguments tell one set of events from another."""
     known, locks = payees(), {}
     balances: dict[Ref, int] = defaultdict(int)
     sums: dict[str, int] = defaultdict(int)
