@@ -22,7 +22,7 @@ CELLS = {
     ),
     "receipts_receipt": (
         "status = 'accepted'",
-        "receipt_id trade run_index output fp64 memory_control exit_reason agent signature verdict recount run_id",
+        "receipt_id trade run_index output fp64 memory_control exit_reason agent signature verdict recount",
         "units verified_at",
     ),
     "ledger_account": ("credits_posted > 0", "debits_posted credits_posted debits_pending head", ""),

@@ -12,7 +12,6 @@ from suan.core.clearing.evidence import clear_document
 from suan.core.identity import canonical_json, sha256_hex
 from suan.core.messages import evidence_seal_digest
 from tests.journey.live import Live
-from tests.journey.people import PRODUCT
 from tests.journey.story import Traded
 
 pytestmark = [pytest.mark.slow, pytest.mark.chain]
@@ -103,7 +102,7 @@ def test_an_auction_that_left_out_an_acknowledged_order_is_named_although_the_ex
 ) -> None:
     said = traded.resting["acknowledgement"]
     number = max(json.loads(path.read_bytes())["number"] for path in (copy / "clearings").iterdir())
-    empty = ClearingBook(symbol=PRODUCT, cut_sequence=said["sequence"] + 1000)
+    empty = ClearingBook(symbol=traded.product, cut_sequence=said["sequence"] + 1000)
     document = clear_document(empty, number=number + 1, now=said["accepted_at"] + 1)
     name, data = f"clr_0x{document.clearing_id.hex()}.json", document.to_bytes()
     (copy / "clearings" / name).write_bytes(data)

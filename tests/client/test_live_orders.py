@@ -8,7 +8,7 @@ from suan.client.api import Suan
 from suan.client.errors import Rejected
 from suan.commands import common
 from tests.journey.live import Live
-from tests.journey.people import PRODUCT, bid_for_nbody
+from tests.journey.people import bid_for_nbody
 from tests.journey.story import STEPS, Traded
 
 pytestmark = [pytest.mark.slow, pytest.mark.chain]
@@ -16,7 +16,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.chain]
 
 def test_a_repeated_bid_is_the_first_one_though_it_was_asked_for_later(live: Live, traded: Traded) -> None:
     again = bid_for_nbody(
-        traded.buyer, STEPS, runs=2, ceiling=traded.ceiling, price="1.0", client_order_id="the-one"
+        traded.buyer,
+        traded.product,
+        STEPS,
+        runs=2,
+        ceiling=traded.ceiling,
+        price="1.0",
+        client_order_id="the-one",
     )
     assert again["order_id"] == traded.bid["order_id"]
     assert again["acknowledgement"] == traded.bid["acknowledgement"]
@@ -27,7 +33,13 @@ def test_a_repeated_bid_is_the_first_one_though_it_was_asked_for_later(live: Liv
 def test_another_wish_under_the_same_client_order_id_is_refused(live: Live, traded: Traded) -> None:
     with pytest.raises(Rejected) as caught:
         bid_for_nbody(
-            traded.buyer, STEPS, runs=1, ceiling=traded.ceiling, price="1.00", client_order_id="the-one"
+            traded.buyer,
+            traded.product,
+            STEPS,
+            runs=1,
+            ceiling=traded.ceiling,
+            price="1.00",
+            client_order_id="the-one",
         )
     assert (caught.value.status, caught.value.code) == (422, "client_order_id_reused")
 
@@ -59,7 +71,7 @@ def test_the_commands_show_a_finished_trade_in_words(
     assert trade.exit_code == 0, trade.output
     assert "settled" in trade.output and " ok " in trade.output
     market = live.suan("market", environment=environment)
-    assert market.exit_code == 0 and PRODUCT in market.output
+    assert market.exit_code == 0 and traded.product in market.output
     account = live.suan("account", "show", "--json", environment=environment)
     assert json.loads(account.stdout)["address"] == traded.wallet.address
     why = live.suan("order", "explain", traded.resting["order_id"], environment=environment)

@@ -57,6 +57,13 @@ class Live:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    @contextmanager
+    def product(self, symbol: str) -> Iterator[str]:
+        """A product for one story alone, so that no other story's orders trade with its own."""
+        with (self.var / "run" / f"{symbol}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield symbol
+
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of manage.py as this market's operator."""
         return subprocess.run(
@@ -85,23 +92,15 @@ class Live:
         )
 
     @contextmanager
-    def agent(self, folder: Path, api_key: str, *arguments: str) -> Iterator[LocalKey]:
+    def agent(self, folder: Path, api_key: str, product: str) -> Iterator[LocalKey]:
         """A provider's agent in a process of its own; yields its key once it has made one."""
-        command = [
-            sys.executable,
-            "-m",
-            "suan.cli",
-            "provider",
-            "run",
-            "--folder",
-            str(folder),
-            "--class",
-            "cpu.fp64",
-        ]
+        resource_class, region, _ = product.split(":")
+        command = [sys.executable, "-m", "suan.cli", "provider", "run", "--folder", str(folder)]
+        command += ["--class", resource_class, "--region", region]
         environment = self.environment | {"SUAN_API_KEY": api_key}
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "agent.log").open("ab") as log:
-            process = child.spawn([*command, *arguments], environment=environment, output=log)
+            process = child.spawn(command, environment=environment, output=log)
             try:
                 made = folder / "agent-key.json"
                 assert child.wait_until(lambda: made.exists() and made.stat().st_size > 0, seconds=30), (

@@ -13,7 +13,6 @@ from suan.core.abi import decode_result, encode_call
 from suan.runtime.run import ENGINE
 from tests.journey.live import Live
 
-PRODUCT = "cpu.fp64:eu-north:recomputed"
 NBODY = Path(__file__).parents[2] / "examples" / "build" / "nbody.wasm"
 TRADING_SECONDS_MAX = 90.0
 
@@ -58,10 +57,12 @@ def wait_for_node(provider: Suan, agent: LocalKey) -> int:
     return int(node["rate_mflops"])
 
 
-def list_capacity(provider: Suan, agent: LocalKey, rate_mflops: int, *, units: int, price: str) -> dict:
+def list_capacity(
+    provider: Suan, product: str, agent: LocalKey, rate_mflops: int, *, units: int, price: str
+) -> dict:
     """Offer so many work units of the node, promising half of what was measured."""
     return provider.offer(
-        PRODUCT,
+        product,
         price=price,
         units_offered=units,
         agent=agent.address,
@@ -78,10 +79,12 @@ def measured_ceiling(stdin: bytes) -> int:
     return int(ceiling)
 
 
-def bid_for_nbody(buyer: Suan, stdin: bytes, *, runs: int, ceiling: int, price: str, **more) -> dict:
+def bid_for_nbody(
+    buyer: Suan, product: str, stdin: bytes, *, runs: int, ceiling: int, price: str, **more
+) -> dict:
     """Upload code and input, then bid for runs of it."""
     return buyer.bid(
-        PRODUCT,
+        product,
         price=price,
         module=buyer.upload(NBODY.read_bytes()),
         input=buyer.upload(stdin),

@@ -22,6 +22,7 @@ from tests.journey.people import (
 )
 
 STEPS = b"5000"
+PRODUCTS = ("cpu.fp64:eu-north:recomputed", "cpu.fp64:cn-west:recomputed")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Traded:
     cancelled: dict
     resting: dict
     trades: list[dict]
+    product: str
     ceiling: int
 
     def evidence(self, folder: Path, kind: str) -> Path:
@@ -62,21 +64,37 @@ class Traded:
 
 
 @pytest.fixture(scope="session")
-def traded(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traded]:
+def traded(live: Live, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Traded]:
     """One bid of two runs, traded, settled and final; another that its maker took back; a third that nobody wants."""
     provider, provider_key = open_custodial(live, "tova")
     buyer, buyer_key, wallet = sign_in_with_wallet(live)
     deposit_from_faucet(provider, buyer)
     ceiling = measured_ceiling(STEPS)
-    with live.agent(tmp_path_factory.mktemp("tova"), provider_key) as agent:
+    number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
+    with (
+        live.product(PRODUCTS[number % len(PRODUCTS)]) as product,
+        live.agent(tmp_path_factory.mktemp("tova"), provider_key, product) as agent,
+    ):
         rate = wait_for_node(provider, agent)
-        offer = list_capacity(provider, agent, rate, units=4 * ceiling, price="1.00")
-        bid = bid_for_nbody(buyer, STEPS, runs=2, ceiling=ceiling, price="1.00", client_order_id="the-one")
+        offer = list_capacity(provider, product, agent, rate, units=4 * ceiling, price="1.00")
+        wish = {"ceiling": ceiling, "price": "1.00", "client_order_id": "the-one"}
+        bid = bid_for_nbody(buyer, product, STEPS, runs=2, **wish)
         trades = wait_for_trades(buyer, bid["order_id"], lambda found: sum(t["runs"] for t in found) == 2)
-    cancelled = bid_for_nbody(buyer, STEPS, runs=1, ceiling=ceiling, price="0.01")
-    buyer.cancel(cancelled["order_id"])
-    resting = bid_for_nbody(buyer, STEPS, runs=1, ceiling=ceiling, price="0.02")
-    provider.cancel(offer["order_id"])
+        cancelled = bid_for_nbody(buyer, product, STEPS, runs=1, ceiling=ceiling, price="0.01")
+        buyer.cancel(cancelled["order_id"])
+        resting = bid_for_nbody(buyer, product, STEPS, runs=1, ceiling=ceiling, price="0.02")
+        provider.cancel(offer["order_id"])
     yield Traded(
-        provider, provider_key, buyer, buyer_key, wallet, offer, bid, cancelled, resting, trades, ceiling
+        provider,
+        provider_key,
+        buyer,
+        buyer_key,
+        wallet,
+        offer,
+        bid,
+        cancelled,
+        resting,
+        trades,
+        product,
+        ceiling,
     )

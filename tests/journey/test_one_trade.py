@@ -10,7 +10,6 @@ from suan.core import units
 from suan.core.units import BaseUnits, Price, WorkUnits
 from tests.journey.live import Live
 from tests.journey.people import (
-    PRODUCT,
     bid_for_nbody,
     deposit_from_faucet,
     list_capacity,
@@ -36,14 +35,17 @@ def test_a_trade_goes_from_listing_to_payout_and_stands_up_to_an_audit(live: Liv
 
     # Vera's agent measures her machine and registers it; she lists capacity for two runs, and sees it in the book.
     ceiling = measured_ceiling(STEPS)
-    with live.agent(tmp_path / "vera", vera_key) as agent:
+    with (
+        live.product("cpu.fp64:us-east:recomputed") as product,
+        live.agent(tmp_path / "vera", vera_key, product) as agent,
+    ):
         rate = wait_for_node(vera, agent)
-        offer = list_capacity(vera, agent, rate, units=2 * ceiling, price="0.90")
+        offer = list_capacity(vera, product, agent, rate, units=2 * ceiling, price="0.90")
         assert offer["order_status"] == "new"
-        assert "0.9" in [level["price"] for level in vera.get("/book", product=PRODUCT)["offers"]]
+        assert "0.9" in [level["price"] for level in vera.get("/book", product=product)["offers"]]
 
         # Berta wants three runs. Two fit into the offer: a partial fill at the one seller's price or above, below her limit.
-        bid = bid_for_nbody(berta, STEPS, runs=3, ceiling=ceiling, price="1.20")
+        bid = bid_for_nbody(berta, product, STEPS, runs=3, ceiling=ceiling, price="1.20")
         trades = wait_for_trades(berta, bid["order_id"], lambda found: sum(t["runs"] for t in found) >= 2)
 
     assert [trade["status"] for trade in trades] == ["settled"] * len(trades)
