@@ -95,7 +95,9 @@ def test_a_wallet_withdraws_with_its_own_signature_only(chain: World):
     eve = to_hex(Key("eve").sign(wish.digest(domain)))
     problem(ada.post("/account/withdrawals", body | {"signature": eve}), 422, "wrong_signer", "/signature")
     good = to_hex(ada.key.sign(wish.digest(domain)))
-    problem(ada.post("/account/withdrawals", body | {"signature": good}), 422, "insufficient_funds", "/amount")
+    problem(
+        ada.post("/account/withdrawals", body | {"signature": good}), 422, "insufficient_funds", "/amount"
+    )
     late = body | {"signature": good, "deadline": 5}
     problem(ada.post("/account/withdrawals", late), 422, "expired", "/deadline")
 
