@@ -75,6 +75,10 @@ def test_a_trade_goes_from_listing_to_payout_and_stands_up_to_an_audit(live: Liv
         paid += due
         fees += units.fee(BaseUnits(due), live.deployment["fee_bps"])
     wait_until("Berta's money to be free again", lambda: available(berta) == berta_before - paid)
+    # What the runs did not use is in her offer again once the close is final; she takes it out of the book.
+    wait_until(
+        "the unused units to return", lambda: int(vera.order(offer["order_id"])["leaves_quantity"]) > 0
+    )
     vera.cancel(offer["order_id"])
     wait_until("Vera's money to be free again", lambda: available(vera) == vera_before + paid - fees)
 
