@@ -12,11 +12,13 @@ import json
 import random
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from operations import demo, layout
 from operations.demo import Story, say
+from operations.jobs import Job, measured
 from operations.market import start_market
 from operations.people import DidNotHappen, wait_until
 from suan.client.api import CLOSED_TRADES
@@ -75,9 +77,11 @@ def main(arguments: Sequence[str]) -> int:
     moments = {victim: chance.choice(MOMENTS) for victim in VICTIMS}
     folder = layout.default_var() / "chaos"
     runs: list[Run] = []
+    jobs: Future[dict[str, Job]] = Future()
+    jobs.set_result(measured(folder / "jobs"))
     for victim in options.only or VICTIMS:
         try:
-            runs.append(one_run(folder, victim, moments[victim]))
+            runs.append(one_run(folder, victim, moments[victim], jobs))
         except DidNotHappen as fault:
             say(f"{victim}: {fault}")
             runs.append(Run(victim, moments[victim], 0, 0, 0, 0, 0, 0))
@@ -88,17 +92,19 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(run.lost_nothing for run in runs) else 1
 
 
-def one_run(folder: Path, victim: str, moment: str) -> Run:
+def one_run(folder: Path, victim: str, moment: str, jobs: Future[dict[str, Job]]) -> Run:
     """One fresh market with one killing."""
     began = time.monotonic()
     say(f"--- {victim} will be killed when a trade is {moment}")
     market_folder = demo.empty(folder)
-    with start_market(var=market_folder, profile="demo", without=("agent1", "agent2"), report=say) as market:
+    with start_market(var=market_folder, profile="demo", without=demo.LEFT_OUT, report=say) as market:
         story = Story(market, folder)
+        story.facts["jobs"] = jobs
         demo.prepare(story)
         demo.place(story, PLAN)
         strike(story, victim, moment)
         demo.settle(story)
+        wait_until("all closes to be final", lambda: demo.all_final(story), poll=1.0)
         trades = demo.all_trades(story)
         report = demo.check(story)
         for difference in report.differences:

@@ -42,6 +42,9 @@ PLAN = (
     ("cancelled", 0, "nbody", "0.02", 2),
 )
 RESTING = ("too low",)
+LEFT_OUT = ("agent1", "agent2")
+PACE = {"CLOSE_SECONDS": "1"}
+"""A demonstration has an audience: closes wait one second for company instead of two."""
 TRADING_SECONDS_MAX = 240.0
 RERUN_PPM = 50_000
 
@@ -81,8 +84,14 @@ def main(arguments: Sequence[str]) -> int:
     folder = layout.default_var() / "demo"
     began = time.monotonic()
     say("starting a market of its own in " + str(folder / "market"))
-    with start_market(var=empty(folder), profile="demo", without=("agent1", "agent2"), report=say) as market:
+    with (
+        ThreadPoolExecutor(1) as aside,
+        start_market(
+            var=empty(folder), profile="demo", without=LEFT_OUT, environment=PACE, report=say
+        ) as market,
+    ):
         story = Story(market, folder, began=began)
+        story.facts["jobs"] = aside.submit(measured, folder / "jobs")
         story.phase("start")
         prepare(story)
         place(story)
@@ -90,6 +99,8 @@ def main(arguments: Sequence[str]) -> int:
         collect(story)
         report = check(story)
         story.facts["ledger_differences"] = ledger_differences(market)
+        wait_until("all closes to be final", lambda: all_final(story), poll=1.0)
+        story.facts["trades"] = all_trades(story)
         story.phase("books")
         document = summary.document(story, report)
         say("stopping the market")
@@ -121,8 +132,7 @@ def prepare(story: Story) -> None:
     people.start_agents(story.market, story.providers, dishonest=DISHONEST)
     story.buyers = people.buyers(story.market)
     say("agents measure their machines; buyers measure their jobs")
-    jobs = measured(story.folder / "jobs")
-    story.facts["jobs"] = jobs
+    story.facts["jobs"] = story.facts["jobs"].result()
     people.wait_for_nodes(story.providers)
     say("waiting until the deposits are final")
     people.wait_for_money([*(p.account for p in story.providers), *(b.hand for b in story.buyers)])
@@ -168,7 +178,7 @@ def remember(story: Story, group: str, hand: Suan, order: Json) -> None:
 
 
 def settle(story: Story) -> None:
-    """Wait until every bid that can trade is filled and every trade is closed and final."""
+    """Wait until every bid that can trade is filled and every trade is closed."""
     waiting = [
         entry
         for group, entries in story.named.items()
@@ -187,20 +197,25 @@ def settle(story: Story) -> None:
         if line != shown:
             say(f"trades: {line or 'none yet'}")
             shown = line
-        closed = all(t["status"] in CLOSED_TRADES and t["finality"] == "final" for t in trades)
+        closed = all(trade["status"] in CLOSED_TRADES for trade in trades)
         return (
             bool(trades)
             and closed
             and all(hand.order(order["order_id"])["order_status"] in TERMINAL for hand, order in waiting)
         )
 
-    wait_until("all trades to be closed and final", done, seconds=TRADING_SECONDS_MAX, poll=1.0)
+    wait_until("all trades to be closed", done, seconds=TRADING_SECONDS_MAX, poll=1.5)
     story.phase("trading")
 
 
 def all_trades(story: Story) -> list[Json]:
     """Every trade of the market, as anybody may list them."""
     return list(story.buyers[0].hand.pages("/trades", limit=500))
+
+
+def all_final(story: Story) -> bool:
+    """Whether every trade's end has its confirmations."""
+    return all(trade["finality"] == "final" for trade in all_trades(story))
 
 
 def collect(story: Story) -> None:
@@ -218,7 +233,6 @@ def collect(story: Story) -> None:
     story.facts["trap"] = hand.get(f"/trades/{hand.trades(trap['order_id'])[0]['trade_id']}")
     nbody_hand, nbody = story.named["nbody"][0]
     story.facts["nbody"] = nbody_hand.outputs(nbody["order_id"])[0].data.decode()
-    story.facts["trades"] = all_trades(story)
     story.phase("results")
 
 

@@ -10,6 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,14 +163,17 @@ def wait_for_delegate(buyer: Buyer) -> None:
 
 def providers(market: Market, wanted: Sequence[tuple[str, str, str]]) -> list[Provider]:
     """Provider accounts by (name, price, product), each with test tokens for its bond."""
-    found = []
-    for name, price, product in wanted:
+
+    def one(entry: tuple[str, str, str]) -> Provider:
+        name, price, product = entry
         account, api_key = open_custodial(market, name)
         account.faucet()
         folder = market.var / "agents" / name.lower()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found.append(Provider(name, account, api_key, folder, price, product))
-    return found
+        return Provider(name, account, api_key, folder, price, product)
+
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return list(pool.map(one, wanted))
 
 
 def start_agents(market: Market, people: Sequence[Provider], *, dishonest: str) -> None:
