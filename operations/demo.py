@@ -43,8 +43,8 @@ PLAN = (
 )
 RESTING = ("too low",)
 LEFT_OUT = ("agent1", "agent2")
-PACE = {"CLOSE_SECONDS": "1"}
-"""A demonstration has an audience: closes wait one second for company instead of two."""
+PACE = {"LOCK_SECONDS": "1", "CLOSE_SECONDS": "1"}
+"""A demonstration has an audience: fills and closes wait one second for company instead of two."""
 TRADING_SECONDS_MAX = 240.0
 RERUN_PPM = 50_000
 
