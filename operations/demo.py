@@ -128,9 +128,11 @@ def empty(folder: Path) -> Path:
 def prepare(story: Story) -> None:
     """Accounts, test tokens, agents that measure their machines, jobs that their buyers measured."""
     say("three providers and three buyers open accounts and ask the faucet for test tokens")
-    story.providers = people.providers(story.market, PROVIDERS)
-    people.start_agents(story.market, story.providers, dishonest=DISHONEST)
-    story.buyers = people.buyers(story.market)
+    with ThreadPoolExecutor(1) as aside:
+        buyers = aside.submit(people.buyers, story.market)
+        story.providers = people.providers(story.market, PROVIDERS)
+        people.start_agents(story.market, story.providers, dishonest=DISHONEST)
+        story.buyers = buyers.result()
     say("agents measure their machines; buyers measure their jobs")
     story.facts["jobs"] = story.facts["jobs"].result()
     people.wait_for_nodes(story.providers)
