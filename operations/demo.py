@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from operations import layout, people, summary
-from operations.jobs import Job, OptionResult, measured, option_result, save_picture
+from operations.jobs import TILES, Job, OptionResult, measured, option_result, save_picture
 from operations.market import Market, start_market
 from operations.people import Buyer, Provider, wait_until
 from suan.client.api import CLOSED_TRADES, TERMINAL, Suan
@@ -36,7 +36,7 @@ OPTION_BIDS, NBODY_BIDS = 12, 9
 PLAN = (
     *(("option", 2, "option", "2.00", 1) for _ in range(OPTION_BIDS)),
     *(("nbody", 0, "nbody", f"1.{20 + 5 * i}", 1) for i in range(NBODY_BIDS)),
-    ("picture", 1, "picture", "1.60", 16),
+    ("picture", 1, "picture", "1.60", TILES),
     ("trap", 0, "trap", "1.50", 1),
     ("too low", 1, "option", "0.01", 1),
     ("cancelled", 0, "nbody", "0.02", 2),

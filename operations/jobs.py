@@ -15,9 +15,10 @@ from suan.client.api import Output
 from suan.client.job import JobReport, measure
 
 OPTION = {"spot": 100.0, "strike": 105.0, "rate": 0.03, "volatility": 0.2, "years": 1.0}
-OPTION_PATHS = 500_000
-PICTURE = {"width": 512, "height": 512, "columns": 4, "rows": 4}
-NBODY_STEPS = 60_000
+OPTION_PATHS = 250_000
+PICTURE = {"width": 512, "height": 384, "columns": 4, "rows": 3}
+TILES = PICTURE["columns"] * PICTURE["rows"]
+NBODY_STEPS = 40_000
 ERRORS_MAX = 4.0
 """A Monte Carlo mean lies within four standard errors of the truth in 99.99 % of all cases."""
 TRAP_TEXT = """(module (memory (export "memory") 1)
@@ -49,7 +50,7 @@ def sources() -> dict[str, tuple[bytes, bytes, int]]:
         "picture": (
             (build / "mandelbrot.wasm").read_bytes(),
             picture.encode(),
-            PICTURE["columns"] * PICTURE["rows"],
+            TILES,
         ),
         "option": ((build / "option.wasm").read_bytes(), option.encode(), 1),
         "trap": (bytes(wasmtime.wat2wasm(TRAP_TEXT)), b"", 1),

@@ -152,7 +152,7 @@ def show(found: Json, missing: list[str], folder: Path) -> None:
         "",
         f"  A liar sold false output and inflated counters: {found['rejected_receipts']} receipts rejected by two",
         f"  engines, nothing paid, {money['slashed']} tokens of bond slashed; honest machines did the work instead.",
-        f"  A picture in 16 tiles from several machines: {found['picture']}",
+        f"  A picture in tiles, computed run by run: {found['picture']}",
         f"  An option over {option['paths']:,} paths: {option['monte_carlo']} ± {option['standard_error']}, "
         f"closed form {option['closed_form']}.",
         f"  A bid that was too low: {found['too_low']['sentence']}",
