@@ -19,7 +19,6 @@ from marketplace.delivery import queries as delivery
 from marketplace.receipts import queries as receipts
 from marketplace.settlement import queries as settlement
 
-CLEARING_LATE_SECONDS = 30
 PARKED_SHOWN = 20
 
 

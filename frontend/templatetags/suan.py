@@ -85,17 +85,6 @@ def moment(seconds: Any) -> SafeString | str:
 
 
 @register.filter
-def clocktime(seconds: Any) -> SafeString | str:
-    """As moment, but only hour, minute and second are shown: for lists whose rows are of the same day."""
-    at = None if seconds is None else formats.utc(int(seconds))
-    if at is None:
-        return "–"
-    return format_html(
-        '<time datetime="{}">{}</time>', at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%H:%M:%S UTC")
-    )
-
-
-@register.filter
 def chip(status: str) -> SafeString | str:
     """A state in the API's own word, with a glyph and a colour of its kind."""
     if not status:

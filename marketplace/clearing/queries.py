@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet, Sum
 from ledger import evidence
 from ledger import queries as ledger
 from marketplace.book import queries as book
-from marketplace.book.models import OPEN_STATUSES, SIDE_SELL, Order
+from marketplace.book.models import OPEN_STATUSES, Order
 from marketplace.clearing.models import (
     BATCH_FAILED,
     LOCKED,
@@ -102,12 +102,6 @@ def trade_by_hash(trade_hash: str) -> Trade | None:
     """The trade of a bare hash with its orders, its clearing and its lock batch, or None."""
     rows = Trade.objects.select_related("offer", "bid", "clearing", "lock_batch")
     return rows.filter(trade_hash=trade_hash).first()
-
-
-def trades_of_order(order: Order) -> QuerySet[Trade]:
-    """All trades of an order, oldest first."""
-    rows = Trade.objects.filter(offer=order) if order.side == SIDE_SELL else Trade.objects.filter(bid=order)
-    return rows.select_related("clearing", "lock_batch").order_by("id")
 
 
 def trades_in(status: str, *, limit: int) -> list[Trade]:

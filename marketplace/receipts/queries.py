@@ -15,8 +15,6 @@ from suan.core.records import ReceiptVerdict
 from suan.core.settlement import VerifiedRun
 from suan.core.units import WorkUnits
 
-PARKED = "parked"
-
 
 def receipt_by_id(receipt_id: str) -> Receipt:
     """The receipt called rcp_0x…. Raises NotFound."""

@@ -1,6 +1,6 @@
 """The engine in the strict profile: every proposal outside the job contract off, everything deterministic on.
 
-Known limit: the engine is pinned (`ENGINE`); fuel differs between versions, so a receipt names the version.
+Known limit: the engine is pinned (`run.ENGINE`); fuel differs between versions, so a receipt names the version.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from wasmtime import _ffi as ffi
 
 from suan.runtime.binary import Refused
 
-ENGINE: Final = "wasmtime-50.0.1"
-PROFILE_STRICT: Final = "strict"
 BACKENDS: Final = ("cranelift", "pulley")
 NATIVE_STACK_BYTES: Final = 64 * 1024 * 1024
 THREAD_STACK_BYTES: Final = NATIVE_STACK_BYTES + 16 * 1024 * 1024
