@@ -14,6 +14,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,7 @@ from typing import Any, Self
 import httpx
 
 UPSTREAM_SECONDS_MAX = 30.0
+CALLS_KEPT_MAX = 10_000
 REQUEST_BYTES_MAX = 16 * 1024 * 1024
 HOLD_SECONDS_MAX = 60.0
 
@@ -144,10 +146,12 @@ class Rule:
 
 @dataclass
 class FaultProxy:
-    """A loopback HTTP server in a thread. `calls` lists what came in; the first rule that fits is used."""
+    """A loopback HTTP server in a thread. `calls` lists the newest of what came in, `met` counts the faults that calls
+    met by method and kind of fault; the first rule that fits is used."""
 
     upstream: str
-    calls: list[tuple[str, list[Any]]] = field(default_factory=list)
+    calls: deque[tuple[str, list[Any]]] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT_MAX))
+    met: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._rules: list[Rule] = []
@@ -222,6 +226,7 @@ class FaultProxy:
                 rule.skip -= 1
                 continue
             rule.left -= 1
+            self.met[method, type(rule.fault).__name__] += 1
             return rule.fault
         return None
 

@@ -35,7 +35,8 @@ def call(proxy: FaultProxy, method: str, *parameters, seconds: float = 5) -> dic
 def test_without_a_rule_it_is_the_node(proxy: FaultProxy, anvil: AnvilNode) -> None:
     anvil.mine(3)
     assert call(proxy, "eth_blockNumber") == {"jsonrpc": "2.0", "id": 7, "result": "0x3"}
-    assert proxy.calls == [("eth_blockNumber", [])]
+    assert list(proxy.calls) == [("eth_blockNumber", [])]
+    assert not proxy.met
 
 
 def test_a_lost_answer_comes_after_the_node_has_acted(proxy: FaultProxy, anvil: AnvilNode) -> None:
@@ -69,6 +70,7 @@ def test_a_rule_begins_after_so_many_calls_and_ends_after_so_many(proxy: FaultPr
     proxy.on("eth_chainId", underpriced(), times=2, after=1)
     answers = [call(proxy, "eth_chainId") for _ in range(4)]
     assert ["error" in answer for answer in answers] == [False, True, True, False]
+    assert proxy.met == {("eth_chainId", "RpcFault"): 2}
 
 
 def test_a_lagging_node_answers_with_silence_and_an_overloaded_one_with_a_page(proxy: FaultProxy) -> None:
