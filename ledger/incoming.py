@@ -117,7 +117,7 @@ class Indexer:
         header = self.gateway.header(number)
         if header is None or (previous is not None and header.parent != previous.hash):
             raise _Moved
-        logs = self.gateway.logs_of_block(header.hash, self._contracts)
+        logs = self.gateway.logs_of_block(header, self._contracts)
         with transaction.atomic():
             _expect_tip(previous)
             block = _store(header, logs, now)

@@ -3,8 +3,13 @@
 Hashes and addresses are lower-case hex with 0x, numbers are ints, fees and values are wei.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
+
+from eth_hash.auto import keccak
+
+BLOOM_BITS = 2_048
 
 
 class NodeError(Exception):
@@ -31,7 +36,7 @@ class NodeLied(NodeError):
 
 @dataclass(frozen=True)
 class Header:
-    """`base_fee` in wei; `transactions` are the hashes of the block."""
+    """`base_fee` in wei; `transactions` are the hashes of the block; `bloom` is its logsBloom, 256 bytes."""
 
     number: int
     hash: str
@@ -39,6 +44,18 @@ class Header:
     timestamp: int
     base_fee: int
     transactions: tuple[str, ...] = ()
+    bloom: bytes = b""
+
+    def may_hold_logs(self, addresses: Iterable[str]) -> bool:
+        """Whether the block may hold a log of one of these contracts; False is certain (Ethereum yellow paper, 4.3.1)."""
+        return any(_in_bloom(self.bloom, bytes.fromhex(address[2:])) for address in addresses)
+
+
+def _in_bloom(bloom: bytes, item: bytes) -> bool:
+    """Whether the three bits of an item are set: of the first three pairs of bytes of its hash, the lowest 11 bits."""
+    bits, digest = int.from_bytes(bloom, "big"), keccak(item)
+    places = (int.from_bytes(digest[start : start + 2], "big") % BLOOM_BITS for start in (0, 2, 4))
+    return all(bits >> place & 1 for place in places)
 
 
 @dataclass(frozen=True)
@@ -79,7 +96,7 @@ class Gateway(Protocol):
     def chain_id(self) -> int: ...
     def header(self, block: int | str = "latest") -> Header | None: ...
     def header_by_hash(self, block_hash: str) -> Header | None: ...
-    def logs_of_block(self, block_hash: str, addresses: list[str]) -> list[Log]: ...
+    def logs_of_block(self, header: Header, addresses: list[str]) -> list[Log]: ...
     def logs_between(self, first: int, last: int, addresses: list[str]) -> list[Log]: ...
     def nonce(self, address: str, block: int | str = "latest") -> int: ...
     def balance(self, address: str) -> int: ...

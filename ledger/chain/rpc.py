@@ -21,6 +21,8 @@ from ledger.chain.gateway import (
     TxReceipt,
 )
 
+UNKNOWN_BLOOM = "0x" + "ff" * 256
+"""Of a node that gives none: anything may be in the block."""
 _HEX = re.compile(r"0x[0-9a-fA-F]*")
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -81,10 +83,18 @@ class RpcGateway:
             raise NodeLied(f"asked for block {block_hash}, got {header.hash}")
         return header
 
-    def logs_of_block(self, block_hash: str, addresses: list[str]) -> list[Log]:
-        logs = self._logs({"blockHash": block_hash, "address": addresses}, addresses)
-        if any(log.block_hash != block_hash for log in logs):
-            raise NodeLied(f"logs of another block than {block_hash}")
+    def logs_of_block(self, header: Header, addresses: list[str]) -> list[Log]:
+        """All logs of these contracts in a block, in order.
+
+        A node that lags behind, or one that is another node than the one that gave the header, answers with silence
+        (go-ethereum #24078). Where the header's bloom says that there may be logs, silence is believed only if the
+        receipts of the block say so too.
+        """
+        logs = self._logs({"blockHash": header.hash, "address": addresses}, addresses)
+        if not logs and header.transactions and header.may_hold_logs(addresses):
+            logs = self._logs_of_receipts(header, addresses)
+        if any(log.block_hash != header.hash for log in logs):
+            raise NodeLied(f"logs of another block than {header.hash}")
         return logs
 
     def logs_between(self, first: int, last: int, addresses: list[str]) -> list[Log]:
@@ -127,6 +137,17 @@ class RpcGateway:
 
     def has_code(self, address: str) -> bool:
         return len(_bytes(self.request("eth_getCode", address, "latest"))) > 0
+
+    def _logs_of_receipts(self, header: Header, addresses: list[str]) -> list[Log]:
+        found = self.request("eth_getBlockReceipts", header.hash)
+        if not isinstance(found, list) or len(found) != len(header.transactions):
+            raise NodeUnavailable(f"the node does not know the receipts of block {header.hash} yet")
+        wanted = {address.lower() for address in addresses}
+        try:
+            logs = [_log(entry) for receipt in found for entry in receipt["logs"]]
+        except (KeyError, TypeError) as error:
+            raise NodeUnavailable(f"a receipt without {error}") from error
+        return sorted((log for log in logs if log.address in wanted), key=lambda log: log.log_index)
 
     def _logs(self, criteria: dict[str, Any], addresses: list[str]) -> list[Log]:
         wanted = {address.lower() for address in addresses}
@@ -201,6 +222,7 @@ def _header(found: Any) -> Header:
             timestamp=_number(found["timestamp"]),
             base_fee=_number(found.get("baseFeePerGas") or "0x0"),
             transactions=tuple(_hash(entry) for entry in found.get("transactions", ())),
+            bloom=_bytes(found.get("logsBloom") or UNKNOWN_BLOOM),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise NodeUnavailable(f"a block without {error}") from error

@@ -6,8 +6,10 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from ledger import incoming, queries
+from ledger import incoming, node, queries
+from ledger.chain.gateway import NodeUnavailable
 from ledger.models import Block, ChainEvent, Cursor, Halt, Reorg
+from operations.proxy import FaultProxy, Result
 from tests.ledger.chain import TOKEN, World
 
 pytestmark = pytest.mark.chain
@@ -100,6 +102,43 @@ def test_after_a_reorg_the_view_equals_that_of_a_fresh_index(world: World, depth
     orphan = ChainEvent.objects.filter(block__canonical=False).first()
     assert queries.finality(orphan.tx_hash) == "orphaned"
     assert orphan not in queries.events(name="Deposited")
+
+
+def test_the_silence_of_a_lagging_node_hides_no_event(world: World, settings):
+    alice = world.person("alice")
+    world.follow()
+    world.deposit("alice", TOKEN)
+    world.anvil.mine()
+    with FaultProxy(world.anvil.url) as proxy:
+        settings.CHAIN_RPC_URL = proxy.url
+        indexer = node.indexer()
+        proxy.on("eth_getLogs", Result([]))
+        proxy.on("eth_getBlockReceipts", Result(None))
+        with pytest.raises(NodeUnavailable, match="receipts"):
+            indexer.step(now=timezone.now())
+        assert queries.head().number == world.anvil.head() - 1, (
+            "a block is stored with its events or not at all"
+        )
+        proxy.on("eth_getLogs", Result([]))
+        indexer.step(now=timezone.now())
+        assert proxy.met == {("eth_getLogs", "Result"): 2, ("eth_getBlockReceipts", "Result"): 1}
+        (event,) = queries.events(name="Deposited")
+        assert event.subject == alice
+        assert view() == fresh_view(world)
+
+
+def test_a_bloom_knows_what_is_not_in_a_block(world: World):
+    world.person("alice")
+    world.deposit("alice", TOKEN)
+    world.anvil.mine()
+    gateway = world.indexer.gateway
+    full = gateway.header("latest")
+    world.anvil.mine()
+    empty = gateway.header("latest")
+    stranger = "0x" + "5a" * 20
+    assert full.may_hold_logs([world.known.market]) and full.may_hold_logs([stranger, world.known.token])
+    assert not full.may_hold_logs([stranger, world.known.registry])
+    assert not empty.may_hold_logs([world.known.market])
 
 
 def test_a_branch_that_comes_back_is_announced_again(world: World):

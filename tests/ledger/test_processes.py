@@ -144,7 +144,7 @@ def test_a_node_that_lies_or_breaks_is_an_error_with_a_name(world: World):
         foreign = gateway.request("eth_getLogs", {"blockHash": newest.hash})
         proxy.on("eth_getLogs", Result(foreign))
         with pytest.raises(NodeLied, match="not asked for"):
-            gateway.logs_of_block(newest.hash, [world.known.market])
+            gateway.logs_of_block(newest, [world.known.market])
         with pytest.raises(NodeRefused):
             gateway.request("no_such_method")
 
