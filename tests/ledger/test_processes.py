@@ -1,5 +1,6 @@
 """The long-running commands: what they find, how they share the work, how they mine, what they show."""
 
+import json
 import threading
 import time
 
@@ -9,7 +10,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from ledger import loop, node, queries
+from ledger import export, loop, node, queries
 from ledger.chain.gateway import NodeLied, NodeRefused, NodeUnavailable
 from ledger.chain.rpc import RpcGateway
 from ledger.management.commands.mine_blocks import Miner
@@ -41,6 +42,40 @@ def test_index_and_send_do_their_work_from_the_settings_alone(open_world: World,
     call_command("index_chain", steps=1)
     call_command("send_transactions", steps=1)
     assert queries.outgoing("faucet").status == "final"
+
+
+def test_reading_until_the_head_ends_there_and_exports_what_following_exports(
+    open_world: World, capsysbinary
+):
+    alice, bob = open_world.person("alice"), open_world.person("bob")
+    for amount in (3, 4):
+        open_world.deposit("alice", amount * TOKEN)
+        open_world.anvil.mine(70)
+        open_world.follow()
+    open_world.anvil.reorg(5)
+    open_world.deposit("bob", TOKEN)
+    open_world.finalise()
+    followed = b"".join(export.view())
+    call_command("export_view")
+    assert capsysbinary.readouterr().out == followed
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "TRUNCATE ledger_block, ledger_chainevent, ledger_cursor, ledger_account, ledger_transfer CASCADE"
+        )
+    assert b"".join(export.view()) != followed
+    call_command("index_chain", until_head=True)
+    assert b"".join(export.view()) == followed
+    rows = [json.loads(line) for line in followed.splitlines()]
+    assert rows[0] == {
+        "table": "head",
+        "number": open_world.anvil.head(),
+        "hash": open_world.anvil.rpc("eth_getBlockByNumber", "latest", False)["hash"],
+        "final_number": open_world.anvil.head() - open_world.known.confirmations,
+    }
+    posted = {row["address"]: row["posted"] for row in rows if row["table"] == "account"}
+    assert (posted[alice], posted[bob]) == (str(7 * TOKEN), str(TOKEN))
+    assert sum(int(amount) for amount in posted.values()) == 0
+    assert all(row["posted"] for row in rows if row["table"] == "event" and row["name"] == "Deposited")
 
 
 def test_deploying_again_sends_nothing(world: World):
