@@ -310,7 +310,7 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "web3": {"level": "WARNING"}},
+    "loggers": {"httpx": {"level": "WARNING"}},
 }
 
 # --- pace: how often the market's steps happen ------------------------------------------------------------------

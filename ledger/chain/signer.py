@@ -17,7 +17,6 @@ from typing import Any
 
 from coincurve import PrivateKey
 from cryptography.fernet import Fernet
-from eth_account import Account as EthAccount
 
 from suan.core.identity import checksum, keccak
 
@@ -54,6 +53,8 @@ class Signer:
     def sign_transaction(self, name: str, fields: dict[str, Any]) -> SignedTransaction:
         """Sign an EIP-1559 transaction: chainId, nonce, value, data, gas, maxFeePerGas, maxPriorityFeePerGas, and
         `to` unless it creates a contract."""
+        from eth_account import Account as EthAccount  # Slow to load, and only the sender signs transactions.
+
         target = {"to": checksum(fields["to"])} if fields.get("to") else {}
         signed = EthAccount.sign_transaction({"type": 2, **fields, **target}, self._key(name))
         return SignedTransaction(raw=bytes(signed.raw_transaction), tx_hash="0x" + bytes(signed.hash).hex())

@@ -12,11 +12,12 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from eth_account import Account
+from coincurve import PrivateKey
 
 from suan.client.errors import UsageError
-from suan.core.identity import normalise_address
+from suan.core.identity import address_of, checksum
 
 KEY_NAME_LENGTH_MAX = 64
 
@@ -30,14 +31,14 @@ class LocalKey:
     @property
     def address(self) -> str:
         """Lower-case 0x address of the key."""
-        return normalise_address(str(Account.from_key(self._secret).address))
+        return address_of(PrivateKey(self._secret).public_key.format(compressed=False))
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Sign a 32-byte EIP-712 or EIP-191 digest: 65 bytes r || s || v with v in {27, 28} and low s."""
         if len(digest) != 32:
             raise ValueError(f"a digest has 32 bytes, not {len(digest)}")
-        signed = Account.unsafe_sign_hash(digest, self._secret)
-        return int(signed.r).to_bytes(32, "big") + int(signed.s).to_bytes(32, "big") + bytes([signed.v])
+        signature = PrivateKey(self._secret).sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([signature[64] + 27])
 
     @classmethod
     def from_hex(cls, text: str) -> LocalKey:
@@ -58,13 +59,9 @@ def home() -> Path:
 
 def create(path: Path, password: str | None = None) -> LocalKey:
     """Make a new key and write it to `path` (mode 600); refuses to overwrite."""
-    account = Account.create()
-    secret = bytes(account.key)
-    document = (
-        Account.encrypt(secret, password)
-        if password
-        else {"address": account.address, "secret": secret.hex()}
-    )
+    secret = PrivateKey().secret
+    address = checksum(LocalKey(secret).address)
+    document = _encrypted(secret, password) if password else {"address": address, "secret": secret.hex()}
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -95,9 +92,21 @@ def load(path: Path, password: str | None = None) -> LocalKey:
     if password is None:
         raise UsageError(f"{path} is encrypted; set SUAN_PASSWORD")
     try:
-        return LocalKey(bytes(Account.decrypt(document, password)))
+        return LocalKey(_decrypted(document, password))
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"the password does not open {path}, or the file is damaged") from error
+
+
+def _encrypted(secret: bytes, password: str) -> dict[str, Any]:
+    from eth_account import Account  # Slow to load, so only where a password is.
+
+    return dict(Account.encrypt(secret, password))
+
+
+def _decrypted(document: dict[str, Any], password: str) -> bytes:
+    from eth_account import Account
+
+    return bytes(Account.decrypt(document, password))
 
 
 def path_of(name: str) -> Path:
