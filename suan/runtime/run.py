@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +22,7 @@ from suan.core.problems import Problem
 from suan.core.receipts import Counters, ExitReason
 from suan.core.units import WorkUnits, div_up
 from suan.runtime import contract
+from suan.runtime.forkserver import ForkServer
 
 ENGINE: Final = "wasmtime-50.0.1"
 PROFILE: Final = "strict"
@@ -183,7 +182,7 @@ def _in_child(
         for part in (header, b"\n", module, stdin):
             source.write(part)
         source.seek(0)
-        code = _child_exit_code(source, sink, log, timeout)
+        code = _SERVER.run(source, sink, log, timeout)
         if code != 0:
             return None, b"", _why(code, request["wall_seconds"], log)
         sink.seek(0)
@@ -194,30 +193,9 @@ def _in_child(
         return answer, sink.read(), ""
 
 
-def _child_exit_code(source: IO[bytes], sink: IO[bytes], log: IO[bytes], timeout: float) -> int | None:
-    """Run the worker to its end; None when it had to be killed for the time it took."""
-    child = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-        [sys.executable, "-S", "-m", "suan.runtime.worker"],
-        stdin=source,
-        stdout=sink,
-        stderr=log,
-        env=_environment(),
-        cwd="/",
-        start_new_session=True,
-    )
-    try:
-        return child.wait(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
-
-
 @cache
 def _environment() -> dict[str, str]:
-    """The child's whole environment: where to find suan and wasmtime, and no secret of ours.
+    """The whole environment of what runs jobs: where to find suan and wasmtime, and no secret of ours.
 
     Raises RuntimeError when the installed engine is not the one that receipts name.
     """
@@ -231,6 +209,9 @@ def _environment() -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
         "LC_ALL": "C.UTF-8",
     }
+
+
+_SERVER: Final = ForkServer(_environment)
 
 
 def _why(code: int | None, wall_seconds: int, log: IO[bytes]) -> str:

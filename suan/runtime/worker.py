@@ -1,4 +1,5 @@
-"""The child process: one request on standard input, one answer on standard output, then gone.
+"""The child process: one request on standard input, one answer on standard output, then gone. suan.runtime.forkserver
+makes it.
 
 It limits itself before it looks at the module: memory, processor time, file size, wall clock. A limit of the operating
 system ends it by a signal, which the parent turns into a result; nothing here is expected to survive that.
@@ -275,7 +276,3 @@ class _Execution:
         if self._exports[instrument.GROWTH_REFUSED].value(self._store):
             return MEMORY, f"trap after memory.grow was refused at the declared limit: {name}"
         return TRAP, f"trap: {name}"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,6 @@
 """Every limit of a run ends it in a defined way, the same on both engines where the job itself is the cause."""
 
+import os
 import threading
 import time
 
@@ -206,12 +207,50 @@ def test_a_child_that_is_killed_gives_a_result_with_the_reason() -> None:
     deadline = time.monotonic() + 10
     children: list[psutil.Process] = []
     while not children and time.monotonic() < deadline:
-        children = [c for c in psutil.Process().children() if "suan.runtime.worker" in " ".join(c.cmdline())]
+        children = [child for server in fork_servers() for child in server.children()]
         time.sleep(0.02)
     children[0].kill()
     thread.join(10)
     assert results[0].exit_reason is ExitReason.TIMEOUT
     assert "SIGKILL" in results[0].detail
+
+
+def fork_servers() -> list[psutil.Process]:
+    return [c for c in psutil.Process().children() if "suan.runtime.forkserver" in " ".join(c.cmdline())]
+
+
+def test_a_killed_fork_server_costs_the_runs_under_way_and_no_later_one() -> None:
+    module = start("nop")
+    assert execute(module).exit_reason is ExitReason.OK
+    results: list[RunResult] = []
+    thread = threading.Thread(target=lambda: results.append(execute(start(FOREVER), ceiling_units=10**9)))
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not fork_servers()[0].children() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    server = fork_servers()[0]
+    orphan = server.children()[0]
+    server.kill()
+    thread.join(10)
+    assert results[0].exit_reason is ExitReason.TIMEOUT
+    assert execute(module).exit_reason is ExitReason.OK
+    orphan.kill()
+
+
+def test_each_run_has_a_process_of_its_own_that_is_gone_afterwards() -> None:
+    for _ in range(2):
+        assert execute(start("nop")).exit_reason is ExitReason.OK
+    assert [server.children() for server in fork_servers()] == [[]]
+
+
+def test_a_forked_copy_of_the_caller_starts_a_server_of_its_own() -> None:
+    assert execute(start("nop")).exit_reason is ExitReason.OK
+    pid = os.fork()
+    if pid == 0:
+        ended = execute(start("nop")).exit_reason is ExitReason.OK and len(fork_servers()) == 1
+        os._exit(0 if ended else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert execute(start("nop")).exit_reason is ExitReason.OK
 
 
 def test_functions_and_locals_beyond_the_limits_are_refused() -> None:
