@@ -4,8 +4,8 @@ For each signer, in order of planning: estimate (network), then in one short dat
 take the nonce, sign and store the bytes; commit; broadcast outside any transaction; record. A crash at any point
 broadcasts the same bytes again. What does not get in is replaced under the same nonce at a 13 % higher fee.
 Inclusion is read from receipts whose block the indexer calls canonical; when that block is orphaned, the same bytes
-go out again in order of nonce. A row fails when a reverted receipt is final, or when its simulation reverted
-REFUSALS_MAX times before a nonce was spent.
+go out again in order of nonce, once the pending state bears them. A row fails when a reverted receipt is final, or
+when its simulation reverted REFUSALS_MAX times before a nonce was spent.
 
 Invariant: one row per (signer, nonce), and nonces without gaps; a nonce changes hands only after somebody else's
 transaction with it has been on chain for more than N blocks and none of our attempts has a receipt.
@@ -23,10 +23,10 @@ from django.db.models import Q
 from ledger import queries
 from ledger.chain.fees import Fees, first_fees, gas_limit, replacement_fees
 from ledger.chain.gateway import Gateway, Header, NodeError, NodeRefused, NodeUnavailable, TxReceipt
+from ledger.chain.refusals import explain_revert, is_known, is_revert, is_too_cheap
 from ledger.chain.signer import Signer
 from ledger.models import Attempt, Block, OutgoingTx, SignerNonce
 from ledger.outgoing import plan
-from suan.core.abi import AbiError, decode_error
 
 IN_FLIGHT_MAX = 24
 REFUSALS_MAX = 6
@@ -34,6 +34,7 @@ ATTEMPTS_MAX = 24
 RESEND_SECONDS_MIN, RESEND_SECONDS_MAX = 2, 30
 REPLACE_SECONDS_MIN = 2
 PARKED_SECONDS_MAX = 15
+HELD_BACK_SECONDS_MAX = 60
 Status = OutgoingTx.Status
 
 log = logging.getLogger(__name__)
@@ -143,10 +144,39 @@ class Sender:
             forgotten = attempt.sent_at is None or now - attempt.sent_at >= _patience(attempt)
             if not (stuck or forgotten) or self._receipt(row) is not None:
                 continue
+            if attempt.sent_at is None and self._too_early(row, now):
+                break  # Higher nonces cannot get in before this one does.
             replacement = self._replace(row, attempt, header, now) if stuck else None
             if replacement is not None or forgotten:
                 count += self._broadcast(row, replacement or attempt, header, now)
         return count
+
+    def _too_early(self, row: OutgoingTx, now: datetime) -> bool:
+        """Whether bytes that a reorganisation threw out would revert now, because what they build on is not back yet.
+
+        Signers do not wait for each other's nonces: a close sent before its opening would be mined and fail. It is held
+        back until the pending state bears it, at most HELD_BACK_SECONDS_MAX; then its room decides about the failure.
+        """
+        if now - row.updated_at >= timedelta(seconds=HELD_BACK_SECONDS_MAX):
+            return False
+        try:
+            self._gateway.estimate_gas(self._fields(row))
+        except NodeRefused as refusal:
+            if not is_revert(refusal):
+                return False
+            reason = f"held back after a reorganisation: {explain_revert(refusal)}"
+            OutgoingTx.objects.filter(pk=row.pk).update(error=reason[:500])
+            return True
+        return False
+
+    def _fields(self, row: OutgoingTx) -> dict[str, object]:
+        """The row as a call that a node simulates."""
+        return {
+            "from": self.address,
+            "to": row.to,
+            "data": "0x" + bytes(row.calldata).hex(),
+            "value": hex(row.value),
+        }
 
     def _fill_gap(self, rows: list[OutgoingTx]) -> None:
         """Plan an empty transaction for a nonce that nobody holds, so that the ones above it can get in.
@@ -166,7 +196,7 @@ class Sender:
     def _stuck(self, attempt: Attempt, header: Header, now: datetime, *, first: bool) -> bool:
         if now - attempt.created_at < timedelta(seconds=REPLACE_SECONDS_MIN):
             return False
-        if attempt.max_fee_per_gas < header.base_fee or _is_too_cheap(attempt.error):
+        if attempt.max_fee_per_gas < header.base_fee or is_too_cheap(attempt.error):
             return True
         sent_at_block = attempt.sent_block_number
         return (
@@ -218,14 +248,8 @@ class Sender:
 
     def _estimate(self, row: OutgoingTx, now: datetime) -> int | None:
         """The gas limit of a planned row, or None: parked with its reason, or failed."""
-        fields: dict[str, object] = {
-            "from": self.address,
-            "to": row.to,
-            "data": "0x" + bytes(row.calldata).hex(),
-            "value": hex(row.value),
-        }
         try:
-            estimate = self._gateway.estimate_gas(fields)
+            estimate = self._gateway.estimate_gas(self._fields(row))
         except NodeRefused as refusal:
             self._park(row, refusal, now)
             return None
@@ -236,8 +260,7 @@ class Sender:
         return gas_limit(estimate, limit=self._limits.gas_max)
 
     def _park(self, row: OutgoingTx, refusal: NodeRefused, now: datetime) -> None:
-        reverted = bool(refusal.data) or "revert" in refusal.message.lower()
-        refusals = row.refusals + 1 if reverted else row.refusals
+        refusals = row.refusals + 1 if is_revert(refusal) else row.refusals
         reason = f"simulation: {explain_revert(refusal)}"
         if refusals >= REFUSALS_MAX:
             log.error("%s failed without being sent, %s", row.key, reason)
@@ -299,7 +322,7 @@ class Sender:
             self._gateway.send_raw(bytes(attempt.raw))
         except NodeRefused as refusal:
             error = refusal.message
-            if _is_known(error):
+            if is_known(error):
                 error = ""
             elif "nonce too low" in error.lower():
                 self._nonce_was_used(row, header, now)
@@ -355,28 +378,8 @@ class Sender:
         return "reverted: out of gas, or because of another transaction in the same block"
 
 
-def explain_revert(refusal: NodeRefused) -> str:
-    """The contract's error with its arguments in words, or what the node said."""
-    data = bytes.fromhex(refusal.data[2:]) if len(refusal.data) > 2 and len(refusal.data) % 2 == 0 else b""
-    try:
-        name, args = decode_error(data)
-    except AbiError:
-        return refusal.message[:450]
-    return f"{name}({', '.join(f'{key}={value}' for key, value in args.items())})"[:450]
-
-
 def _patience(attempt: Attempt) -> timedelta:
     return timedelta(seconds=min(RESEND_SECONDS_MIN * 2 ** min(attempt.broadcasts, 6), RESEND_SECONDS_MAX))
-
-
-def _is_known(message: str) -> bool:
-    text = message.lower()
-    return any(words in text for words in ("already known", "already imported", "known transaction"))
-
-
-def _is_too_cheap(message: str) -> bool:
-    text = message.lower()
-    return "underpriced" in text or "less than block base fee" in text or "fee too low" in text
 
 
 def _save(row: OutgoingTx, now: datetime, **fields: object) -> None:

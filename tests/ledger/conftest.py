@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from operations.layout import PROJECT
 from tests.nodes import AnvilNode
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiler's cache, filled once for the whole run."""
+def compiled() -> Path:
+    """The compiler's cache, kept from run to run: its files are named by the sources, so a change misses them."""
     from ledger.chain.compile import artifacts
 
-    folder = tmp_path_factory.mktemp("compiled")
+    folder = PROJECT / ".pytest_cache" / "compiled"
     artifacts(folder)
     return folder / "contracts"
 

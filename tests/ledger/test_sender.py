@@ -186,6 +186,56 @@ def test_an_orphaned_transaction_goes_out_again_with_the_same_bytes(office: Offi
     assert office.nonces() == [0, 1, 2, 3]
 
 
+def test_after_a_reorg_nothing_goes_out_before_what_it_builds_on_is_back(office: Office):
+    token, other = office.world.known.token, Office(office.world, office.proxy, "operator")
+    give = plan(
+        key="give", signer="operator", to=token, calldata=encode_call("faucet", office.sender.address, 5)
+    )
+    other.step()
+    other.mine_and_step()
+    spend = plan(key="spend", signer="relayer", to=token, calldata=encode_call("transfer", recipient(1), 5))
+    after = office.wish(2)
+    office.step()
+    office.mine_and_step()
+    assert {queries.outgoing(row.key).status for row in (give, spend, after)} == {"included"}
+    office.world.anvil.reorg(4)
+    office.world.follow()
+    office.now = other.now = max(office.now, other.now)
+    office.step()
+    assert "held back" in queries.outgoing("spend").error
+    office.world.anvil.mine()
+    assert office.paid(1) == 0 and office.world.anvil.rpc("txpool_status")["pending"] == "0x0"
+    other.step()
+    office.step()
+    office.mine_and_step(2)
+    assert (office.paid(1), office.paid(2)) == (5, 3)
+    assert [row.attempts.count() for row in OutgoingTx.objects.order_by("id")] == [1, 1, 1]
+    assert queries.outgoing("spend").status == "included" and not queries.outgoing("spend").reverted
+
+
+def test_what_stays_impossible_after_a_reorg_is_held_back_for_a_while_and_then_fails_in_the_open(
+    office: Office,
+):
+    other = Office(office.world, office.proxy, "operator")
+    token = office.world.known.token
+    plan(key="give", signer="operator", to=token, calldata=encode_call("faucet", office.sender.address, 5))
+    other.step()
+    other.mine_and_step()
+    plan(key="spend", signer="relayer", to=token, calldata=encode_call("transfer", recipient(1), 5))
+    office.now = other.now
+    office.step()
+    office.mine_and_step()
+    office.world.anvil.reorg(3)
+    office.world.follow()
+    office.step()
+    office.step(sender.HELD_BACK_SECONDS_MAX / 2)
+    assert "held back" in queries.outgoing("spend").error
+    office.step(sender.HELD_BACK_SECONDS_MAX)
+    office.mine_and_step(office.world.known.confirmations + 2)
+    assert queries.outgoing("spend").status == "failed"
+    assert office.paid(1) == 0
+
+
 def test_a_reverted_receipt_fails_with_its_reason_when_it_is_final(office: Office):
     known = office.world.known
     alice = office.world.person("alice")
