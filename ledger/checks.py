@@ -27,6 +27,18 @@ TRIGGERS = (
     "ledger_chainevent_kept",
     "ledger_attempt_bytes",
     "ledger_attempt_kept",
+    "ledger_transfer_applied",
+    "ledger_account_guarded",
+    "ledger_block_facts",
+    "ledger_chainevent_facts",
+    "ledger_outgoingtx_wish",
+    "ledger_outgoingtx_kept",
+    "ledger_account_never_emptied",
+    "ledger_transfer_never_emptied",
+    "ledger_block_never_emptied",
+    "ledger_chainevent_never_emptied",
+    "ledger_outgoingtx_never_emptied",
+    "ledger_attempt_never_emptied",
 )
 
 

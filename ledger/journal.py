@@ -1,9 +1,11 @@
-"""The books: hold, post, void, transfer. The only writer of Transfer and of the balances in Account.
+"""The books: hold, post, void, transfer. The only writer of Transfer.
 
 Layout: a transfer is one row (debit account, credit account, positive amount), so that it balances by its shape. A
 hold reserves free money of an `available` account for its own `locked` account and is resolved by exactly one later
 row: post moves the money, void lets it go. Every row carries a digest over its content and over the last digest of
 both accounts that it touches, so that each account is a hash chain whose newest link stands in Account.head.
+Balances are moved by a trigger of the database when a transfer is inserted, and by nothing else; it refuses what
+would break the books, whoever writes it (ledger/migrations).
 
 Invariant: a hold never takes more than is free (posted minus pending); a post is never refused for lack of funds.
 Locks: account rows, in sorted order, by `lock`. Whoever calls several verbs in one transaction calls `lock` first
@@ -371,10 +373,9 @@ def _write(
     )
     row.digest = digest_of(row)
     row.save(force_insert=True)
+    # The database moved the stored balances with the insert; these are our copies, for the next verb of this page.
     if kind in (Transfer.Kind.PLAIN, Transfer.Kind.POST):
         payer.debits_posted += amount
         payee.credits_posted += amount
     payer.head = payee.head = row.digest
-    for account in (payer, payee):
-        account.save(update_fields=["debits_posted", "credits_posted", "debits_pending", "head"])
     return row

@@ -1,8 +1,9 @@
 """What the books and the chain remember. docs/ledger.md names unit and writer of every column.
 
-Writers: Account and Transfer by journal.py; OutgoingTx, Attempt and SignerNonce by outgoing.py; Block, ChainEvent,
-Cursor and Halt by incoming.py (ChainEvent.posted_at by posting.py); Difference by audit.py; EvidenceFile by
-evidence.py; CustodialKey by custodial.py. A trigger in the database refuses UPDATE and DELETE of Transfer.
+Writers: Transfer by journal.py, Account by the trigger on Transfer; OutgoingTx by outgoing.py and sender.py, Attempt and
+SignerNonce by sender.py; Block, ChainEvent, Cursor and Halt by incoming.py (ChainEvent.posted_at by posting.py);
+Difference by audit.py; EvidenceFile by evidence.py; CustodialKey by custodial.py. Triggers in the database refuse every
+change of facts (ledger/migrations), role by role rights every write that is not a process's own (ledger/roles.py).
 """
 
 from django.db import models

@@ -3,6 +3,7 @@
 from django.conf import settings
 
 from ledger import conf, queries
+from ledger.chain.limits import limits_of
 from ledger.chain.rpc import LocalChain, RpcGateway
 from ledger.chain.signer import Signer
 from ledger.incoming import Indexer
@@ -47,5 +48,13 @@ def senders() -> list[Sender]:
         confirmations=known.confirmations,
         gas_max=min(settings.GAS_PER_TRANSACTION_MAX, TRANSACTION_GAS_MAX),
     )
-    node, keys = gateway(), Signer(conf.secrets_dir())
+    allowed = limits_of(
+        chain_id=known.chain_id,
+        market=known.market,
+        registry=known.registry,
+        token=known.token,
+        gas_max=limits.gas_max,
+        faucet_gas_wei=settings.FAUCET_GAS_WEI if settings.FAUCET else None,
+    )
+    node, keys = gateway(), Signer(conf.secrets_dir(), allowed)
     return [Sender(node, keys, name, limits) for name in SIGNERS]

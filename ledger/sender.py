@@ -2,10 +2,11 @@
 
 For each signer, in order of planning: estimate (network), then in one short database transaction lock the nonce row,
 take the nonce, sign and store the bytes; commit; broadcast outside any transaction; record. A crash at any point
-broadcasts the same bytes again. What does not get in is replaced under the same nonce at a 13 % higher fee.
-Inclusion is read from receipts whose block the indexer calls canonical; when that block is orphaned, the same bytes
-go out again in order of nonce, once the pending state bears them. A row fails when a reverted receipt is final, or
-when its simulation reverted REFUSALS_MAX times before a nonce was spent.
+broadcasts the same bytes again. What the limits of the key do not allow (ledger/chain/limits.py) fails unsigned. What
+does not get in is replaced under the same nonce at a 13 % higher fee. Inclusion is read from receipts whose block the
+indexer calls canonical; when that block is orphaned, the same bytes go out again in order of nonce, once the pending
+state bears them. A row fails when a reverted receipt is final, or when its simulation reverted REFUSALS_MAX times
+before a nonce was spent.
 
 Invariant: one row per (signer, nonce), and nonces without gaps; a nonce changes hands only after somebody else's
 transaction with it has been on chain for more than N blocks and none of our attempts has a receipt.
@@ -23,6 +24,7 @@ from django.db.models import Q
 from ledger import queries
 from ledger.chain.fees import Fees, first_fees, gas_limit, replacement_fees
 from ledger.chain.gateway import Gateway, Header, NodeError, NodeRefused, NodeUnavailable, TxReceipt
+from ledger.chain.limits import SigningRefused
 from ledger.chain.refusals import explain_revert, is_known, is_revert, is_too_cheap
 from ledger.chain.signer import Signer
 from ledger.models import Attempt, Block, OutgoingTx, SignerNonce
@@ -220,7 +222,11 @@ class Sender:
             newest = locked.attempts.order_by("-id").first()
             if locked.status not in (Status.SIGNED, Status.SENT) or newest != attempt:
                 return None
-            return self._sign(locked, attempt.nonce, attempt.gas_limit, fees, now)
+            try:
+                return self._sign(locked, attempt.nonce, attempt.gas_limit, fees, now)
+            except SigningRefused as refusal:
+                _save(locked, now, error=f"not replaced, the signer refuses: {refusal}")
+                return None
 
     def _send_planned(self, header: Header, now: datetime) -> int:
         free = (
@@ -240,7 +246,12 @@ class Sender:
             gas = self._estimate(row, now)
             if gas is None:
                 continue
-            attempt = self._take_nonce(row, chain_nonce, gas, fees, now)
+            try:
+                attempt = self._take_nonce(row, chain_nonce, gas, fees, now)
+            except SigningRefused as refusal:
+                log.error("%s failed without being signed: %s", row.key, refusal)
+                _save(row, now, status=Status.FAILED, error=f"the signer refuses: {refusal}")
+                continue
             if attempt is not None:
                 self._broadcast(row, attempt, header, now)
                 count += 1

@@ -71,8 +71,26 @@ def secret(name: str) -> str:
     return path.read_text().strip()
 
 
-def database(url: str) -> dict:
-    """Django's form of `postgresql://user:password@host:port/name?host=/socket/folder`."""
+DATABASE_ROLES = ("web", "worker", "indexer", "sender", "auditor", "miner")
+
+
+def role_of(environment: str) -> str:
+    """The database role of this process: one of DATABASE_ROLES, or empty for the owner of the tables."""
+    if environment and environment not in DATABASE_ROLES:
+        raise ImproperlyConfigured(f"SUAN_ROLE is {environment!r}; roles are {', '.join(DATABASE_ROLES)}.")
+    return environment
+
+
+def role_password(role: str) -> str:
+    """Password of a database role: a file of the secrets folder, made on first use."""
+    return secret(f"database_{role}")
+
+
+def database(url: str, role: str) -> dict:
+    """Django's form of `postgresql://user:password@host:port/name?host=/socket/folder`.
+
+    With a role, the process connects as `<database>_<role>` under the password that `manage.py grant_roles` gave it.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql"):
         raise ImproperlyConfigured(
@@ -82,11 +100,12 @@ def database(url: str) -> dict:
     # The web server opens a thread per request, so it shares a pool; the other processes keep one connection each.
     pool = {"min_size": 2, "max_size": 16, "timeout": 10} if flag("SUAN_DATABASE_POOL") else None
     limits = "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
+    name = unquote(parts.path.lstrip("/")) or "suan"
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")) or "suan",
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
+        "NAME": name,
+        "USER": f"{name}_{role}" if role else unquote(parts.username or ""),
+        "PASSWORD": role_password(role) if role else unquote(parts.password or ""),
         "HOST": query.get("host", [parts.hostname or ""])[0],
         "PORT": query.get("port", [str(parts.port or "")])[0],
         "CONN_MAX_AGE": 0 if pool else 60,
@@ -101,7 +120,10 @@ REDIS_URL = os.environ.get("REDIS_URL") or _embedded.get("redis_url", "redis://1
 CHAIN_RPC_URL = os.environ.get("CHAIN_RPC_URL") or _embedded.get("chain_rpc_url", "http://127.0.0.1:8545")
 # A chain of our own may mint gas and tokens, and be mined by us; somebody else's chain may not.
 LOCAL_CHAIN = flag("SUAN_LOCAL_CHAIN", default=not os.environ.get("CHAIN_RPC_URL"))
-DATABASES = {"default": database(DATABASE_URL)}
+# What a process may do to which table: ledger/roles.py. A process on a machine of its own leaves SUAN_ROLE out and has
+# a DATABASE_URL with the name and the password of its role.
+DATABASES = {"default": database(DATABASE_URL, role_of(os.environ.get("SUAN_ROLE", "")))}
+DATABASE_ROLE_PASSWORD = role_password
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Django ---------------------------------------------------------------------------------------------------
@@ -301,6 +323,7 @@ CELERY_TASK_DEFAULT_QUEUE = "market"
 CELERY_TASK_ROUTES = {
     "marketplace.clearing.tasks.*": {"queue": "clearing"},
     "marketplace.receipts.tasks.*": {"queue": "verification"},
+    "ledger.tasks.*": {"queue": "audit"},
 }
 CELERY_TIMEZONE = "UTC"
 

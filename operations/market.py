@@ -143,7 +143,7 @@ def market_environment(var: Path, *, profile: str | None, extra: Mapping[str, st
 
 
 def start_all(market: Market, *, without: Sequence[str]) -> None:
-    """Services, then the miner, then set-up, then everything else at once."""
+    """Services, then set-up, then everything else at once."""
     supervisor, report = market.supervisor, market.supervisor.report
     commands = read_procfile(layout.PROJECT / "Procfile", market.environment)
     wanted = services.embedded(market.environment)
@@ -156,8 +156,6 @@ def start_all(market: Market, *, without: Sequence[str]) -> None:
 
     began = time.monotonic()
     supervisor.start(*(programs.pop(name) for name in services.NAMES if name in programs))
-    if "miner" in programs:
-        supervisor.start(programs.pop("miner"))
     report("set up   database, contracts, accounts")
     supervisor.run("prepare", (sys.executable, "-m", "operations.prepare"), seconds_max=SETUP_SECONDS_MAX)
     agents = [programs.pop(name) for name in AGENTS if name in programs]

@@ -24,6 +24,7 @@ def main() -> None:
     from django.conf import settings
 
     step("database tables", lambda: call_command("migrate", interactive=False, verbosity=1))
+    step("rights of the processes", lambda: call_command("grant_roles"))
     step("contracts on the chain", lambda: call_command("deploy_contracts"))
     if settings.FAUCET:
         step("demo logins", lambda: call_command("create_demo_logins"))

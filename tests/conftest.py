@@ -37,8 +37,10 @@ os.environ.update(
 
 def pytest_configure(config: pytest.Config) -> None:
     import django
+    from django.conf import settings
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "marketplace.settings"
+    settings.DATABASES["default"]["ENGINE"] = "tests.database"
     django.setup()
     # A pytest-xdist worker inherits our environment; with this name in it, pytest-django would read the settings
     # before the worker has chosen addresses of its own.

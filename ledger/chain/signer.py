@@ -1,8 +1,8 @@
 """Private keys: made, kept and used here and nowhere else on the server.
 
-Named keys (NAMES) are files of mode 600 in the
-secrets folder; the key that encrypts platform-held keys is one more. Nothing here returns a private key, but to
-ledger/custodial.py in encrypted form.
+Named keys (NAMES) are files of mode 600 in the secrets folder; the key that encrypts platform-held keys is one more.
+Nothing here returns a private key, but to ledger/custodial.py in encrypted form. A signer made with limits signs
+transactions of the keys that they name, within them, and nothing else.
 
 Known limit: the keys are files that this process can read; a hardware signer would replace this module.
 """
@@ -10,6 +10,7 @@ Known limit: the keys are files that this process can read; a hardware signer wo
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from coincurve import PrivateKey
 from cryptography.fernet import Fernet
 
+from ledger.chain.limits import Limits, SigningRefused
 from suan.core.identity import checksum, keccak
 
 NAMES = (
@@ -37,10 +39,14 @@ class SignedTransaction:
 
 
 class Signer:
-    """The keys of one secrets folder. A missing named key is made on first use."""
+    """The keys of one secrets folder. A missing named key is made on first use.
 
-    def __init__(self, folder: Path) -> None:
+    limits: by name of a key. With them, this signer is the sender's: see sign_transaction, and nothing else is signed.
+    """
+
+    def __init__(self, folder: Path, limits: Mapping[str, Limits] | None = None) -> None:
         self._folder = folder
+        self._limits = limits
 
     def address(self, name: str) -> str:
         """The address of a named key, lower case."""
@@ -48,25 +54,37 @@ class Signer:
 
     def sign_digest(self, name: str, digest: bytes) -> bytes:
         """65 bytes r || s || v (v 27 or 28, low s) of a named key over a 32-byte digest."""
+        self._only_without_limits()
         return _sign(self._key(name), digest)
 
     def sign_transaction(self, name: str, fields: dict[str, Any]) -> SignedTransaction:
         """Sign an EIP-1559 transaction: chainId, nonce, value, data, gas, maxFeePerGas, maxPriorityFeePerGas, and
-        `to` unless it creates a contract."""
+        `to` unless it creates a contract. Raises SigningRefused outside the limits of the key."""
         from eth_account import Account as EthAccount  # Slow to load, and only the sender signs transactions.
 
+        if self._limits is not None:
+            limits = self._limits.get(name)
+            if limits is None:
+                raise SigningRefused(f"this process does not sign for {name}")
+            limits.check(self.address(name), fields)
         target = {"to": checksum(fields["to"])} if fields.get("to") else {}
         signed = EthAccount.sign_transaction({"type": 2, **fields, **target}, self._key(name))
         return SignedTransaction(raw=bytes(signed.raw_transaction), tx_hash="0x" + bytes(signed.hash).hex())
 
     def new_encrypted_key(self) -> tuple[str, bytes]:
         """A fresh key for a participant: its address and its ciphertext under the master key."""
+        self._only_without_limits()
         key = _new_key()
         return _address(key), self._vault().encrypt(key)
 
     def sign_digest_encrypted(self, ciphertext: bytes, digest: bytes) -> bytes:
         """As sign_digest, with a key that new_encrypted_key made."""
+        self._only_without_limits()
         return _sign(self._vault().decrypt(ciphertext), digest)
+
+    def _only_without_limits(self) -> None:
+        if self._limits is not None:
+            raise SigningRefused("this process signs transactions only, no digests and for no participant")
 
     def _key(self, name: str) -> bytes:
         if not _NAME.fullmatch(name):

@@ -43,7 +43,9 @@ def traded_once(
                 tables = [
                     table for table in connection.introspection.table_names() if table.startswith("ledger_")
                 ]
+                cursor.execute("SET session_replication_role = replica")
                 cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+                cursor.execute("SET session_replication_role = DEFAULT")
 
 
 @pytest.fixture

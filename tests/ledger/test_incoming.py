@@ -46,7 +46,9 @@ def fresh_view(world: World) -> dict[str, list]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute("TRUNCATE ledger_block, ledger_chainevent, ledger_cursor, ledger_transfer CASCADE")
+            cursor.execute("SET LOCAL session_replication_role = DEFAULT")
         other = type(world)(world.anvil, world.keys)
         for _ in range(60):
             other.indexer.step(now=timezone.now())
