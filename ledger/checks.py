@@ -10,11 +10,11 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 from eth_hash.auto import keccak
 
-from ledger import conf
+from ledger import conf, switch
 from ledger.audit import ChainView, Finding, SeenEvent
 from ledger.chain.gateway import NodeRefused
 from ledger.journal import AVAILABLE, CUSTODY_REF, EXITING, GENESIS, LOCKED, Ref, digest_of
-from ledger.models import Account, Attempt, Block, ChainEvent, EvidenceFile, OutgoingTx, Transfer
+from ledger.models import Account, Attempt, Block, ChainEvent, EvidenceFile, OutgoingTx, SwitchEntry, Transfer
 from ledger.posting import MONEY_EVENTS, BooksDisagree, Move, Payees, moves_of
 from suan.core.abi import decode_result, encode_call
 
@@ -39,6 +39,8 @@ TRIGGERS = (
     "ledger_chainevent_never_emptied",
     "ledger_outgoingtx_never_emptied",
     "ledger_attempt_never_emptied",
+    "ledger_switchentry_kept",
+    "ledger_switchentry_never_emptied",
 )
 
 
@@ -280,6 +282,20 @@ def check_outgoing(view: ChainView) -> Iterator[Finding]:
             yield Finding("ledger_attempt", attempt.tx_hash, "raw", digest, attempt.tx_hash)
 
 
+def check_switch(view: ChainView) -> Iterator[Finding]:
+    """Digests and links of the kill switch's log."""
+    previous = GENESIS
+    for row in SwitchEntry.objects.order_by("id").iterator(chunk_size=500):
+        view.checked["switch"] = view.checked.get("switch", 0) + 1
+        for column, stored, wanted in (
+            ("previous", row.previous, previous),
+            ("digest", row.digest, switch.digest_of(row)),
+        ):
+            if stored != wanted:
+                yield Finding("ledger_switchentry", str(row.pk), column, stored, wanted)
+        previous = row.digest
+
+
 def check_evidence(view: ChainView) -> Iterator[Finding]:
     """Every indexed file is there with its size; with `deep`, with its bytes."""
     for row in EvidenceFile.objects.order_by("id").iterator(chunk_size=500):
@@ -338,5 +354,6 @@ CHECKS = {
     "balances": check_balances,
     "contract": check_contract,
     "outgoing": check_outgoing,
+    "switch": check_switch,
     "evidence": check_evidence,
 }

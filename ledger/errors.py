@@ -1,5 +1,7 @@
 """What can go wrong in the books and on the chain, as nouns with facts."""
 
+from datetime import datetime
+
 
 class LedgerError(Exception):
     """Base of every error of the ledger that a caller may meet."""
@@ -49,6 +51,34 @@ class SettlementHalted(LedgerError):
     def __init__(self, *, reason: str) -> None:
         super().__init__(f"settlement is halted: {reason}")
         self.reason = reason
+
+
+class TradingStopped(LedgerError):
+    """An operator has stopped trading: no new order is taken. Cancels work and the book is kept."""
+
+    def __init__(self, *, reason: str, since: datetime) -> None:
+        super().__init__(
+            f"trading is stopped since {since:%Y-%m-%d %H:%M:%S} UTC: {reason}. No new order is taken; cancels work, the "
+            "book is kept. /status shows when it goes on"
+        )
+        self.reason = reason
+        self.since = since
+
+
+class SwitchNotStopped(LedgerError):
+    """Nothing is stopped, so there is nothing to resume."""
+
+    def __init__(self, *, switch: str) -> None:
+        super().__init__(f"{switch} is not stopped")
+
+
+class SecondPersonNeeded(LedgerError):
+    """The first wish to resume is written; another person must ask too."""
+
+    def __init__(self, *, switch: str, person: str, seconds: int) -> None:
+        super().__init__(
+            f"{person}'s wish to resume {switch} is written; a second person must ask within {seconds} seconds"
+        )
 
 
 class NotDeployed(LedgerError):

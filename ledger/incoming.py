@@ -204,7 +204,7 @@ def _store(header: Header, logs: list[Log], now: datetime) -> Block:
         block.canonical, block.orphaned_at = True, None
         block.save(update_fields=["canonical", "orphaned_at"])
     known = {event.log_index: event for event in block.events.all()}
-    positions = _next_positions(len(logs))
+    positions = next_positions(len(logs))
     for entry, position in zip(logs, positions, strict=True):
         if entry.log_index in known:
             ChainEvent.objects.filter(pk=known[entry.log_index].pk).update(position=position)
@@ -233,7 +233,8 @@ def decoded(entry: Log) -> dict[str, object] | None:
     }
 
 
-def _next_positions(count: int) -> list[int]:
+def next_positions(count: int) -> list[int]:
+    """Positions above all that were ever given."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence('ledger_chainevent', 'id')) FROM generate_series(1, %s)",

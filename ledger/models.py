@@ -2,8 +2,9 @@
 
 Writers: Transfer by journal.py, Account by the trigger on Transfer; OutgoingTx by outgoing.py and sender.py, Attempt and
 SignerNonce by sender.py; Block, ChainEvent, Cursor and Halt by incoming.py (ChainEvent.posted_at by posting.py);
-Difference by audit.py; EvidenceFile by evidence.py; CustodialKey by custodial.py. Triggers in the database refuse every
-change of facts (ledger/migrations), role by role rights every write that is not a process's own (ledger/roles.py).
+SwitchEntry by switch.py; Difference by audit.py; EvidenceFile by evidence.py; CustodialKey by custodial.py. Triggers in
+the database refuse every change of facts (ledger/migrations), the rights of its role every write that is not a process's
+own (ledger/roles.py).
 """
 
 from django.db import models
@@ -245,6 +246,29 @@ class Halt(models.Model):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class SwitchEntry(models.Model):
+    """One word about the kill switch: append-only, each row linked to the one before by its digest."""
+
+    class Verb(models.TextChoices):
+        STOP = "stop"
+        ASK = "ask"
+        RESUME = "resume"
+
+    switch = models.CharField(max_length=10, help_text="trading or contract")
+    verb = models.CharField(max_length=6, choices=Verb.choices)
+    person = models.CharField(max_length=150)
+    reason = models.CharField(max_length=500)
+    created_at = models.DateTimeField()
+    previous = HashField()
+    digest = HashField(unique=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["switch", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.switch} by {self.person}"
 
 
 class Reorg(models.Model):

@@ -32,7 +32,15 @@ class Role:
 
 
 _INDEX = dict.fromkeys(
-    ("ledger_block", "ledger_chainevent", "ledger_cursor", "ledger_halt", "ledger_reorg"), (READ,)
+    (
+        "ledger_block",
+        "ledger_chainevent",
+        "ledger_cursor",
+        "ledger_halt",
+        "ledger_reorg",
+        "ledger_switchentry",
+    ),
+    (READ,),
 )
 _FOUND = dict.fromkeys(("ledger_difference", "ledger_reconciliation"), (READ,))
 _MONEY = {

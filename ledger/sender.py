@@ -207,9 +207,7 @@ class Sender:
 
     def _replace(self, row: OutgoingTx, attempt: Attempt, header: Header, now: datetime) -> Attempt | None:
         if row.attempts.count() >= ATTEMPTS_MAX:
-            _save(
-                row, now, error=f"stuck after {ATTEMPTS_MAX} attempts; see docs/ledger.md, stuck transaction"
-            )
+            _save(row, now, error=f"stuck after {ATTEMPTS_MAX} attempts; see docs/runbook.md")
             return None
         previous = Fees(attempt.max_fee_per_gas, attempt.max_priority_fee_per_gas)
         fees = replacement_fees(previous, base_fee=header.base_fee, priority_fee=self._gateway.priority_fee())

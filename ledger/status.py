@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Count, Min
 
-from ledger import queries
+from ledger import finality, queries, switch
 from ledger.journal import AVAILABLE, EXITING, LOCKED
 from ledger.models import Account, ChainEvent, Cursor, OutgoingTx, Reconciliation, Reorg, Transfer
 from ledger.posting import MONEY_EVENTS
@@ -13,14 +13,17 @@ from ledger.posting import MONEY_EVENTS
 SILENT_SECONDS_MAX = 15
 """An indexer that has not asked the node for so long is called silent."""
 OUTGOING_ROWS_SHOWN = 20
+DIFFERENCE_ROWS_SHOWN = 20
+DIFFERENCE_CHARACTERS_SHOWN = 200
 
 
 def status(*, now: datetime) -> dict[str, Any]:
-    """Head, final block, lag of the indexer, halts, last reorg, what waits to be sent, what failed, differences.
+    """Head, final block, lag of the indexer, halts, last reorg, what waits to be sent, what failed, rows that differ, and
+    what the five words of finality mean.
 
-    `healthy` is false when settlement is halted, the indexer is silent, or reconciliation found differences.
+    `healthy` is false when settlement is halted, trading is stopped, the indexer is silent, or reconciliation found differences.
     """
-    newest, halts = queries.head(), list(queries.halts())
+    newest, halts, holding = queries.head(), list(queries.halts()), switch.stopped()
     cursors = {row.name: row for row in Cursor.objects.all()}
     node = cursors.get("node")
     age = (now - node.updated_at).total_seconds() if node else None
@@ -28,7 +31,7 @@ def status(*, now: datetime) -> dict[str, Any]:
     differences = queries.differences().count()
     silent = age is None or age > SILENT_SECONDS_MAX
     return {
-        "healthy": not halts and not silent and not differences,
+        "healthy": not halts and not silent and not differences and holding is None,
         "head": {"number": newest.number, "hash": newest.hash, "timestamp": newest.timestamp}
         if newest
         else None,
@@ -38,6 +41,13 @@ def status(*, now: datetime) -> dict[str, Any]:
         "indexer_silent": silent,
         "indexer_age_seconds": None if age is None else int(max(age, 0)),
         "halted": bool(halts),
+        "stopped": {
+            "reason": holding.reason,
+            "since": holding.since,
+            "asked_to_resume": len(set(holding.asked)),
+        }
+        if holding
+        else None,
         "halts": [{"reason": halt.reason, "since": halt.created_at} for halt in halts],
         "last_reorg": {
             "depth": reorg.depth,
@@ -49,6 +59,18 @@ def status(*, now: datetime) -> dict[str, Any]:
         "unposted_events": unposted_events(),
         "outgoing": outgoing_summary(now=now),
         "differences": differences,
+        "difference_rows": [
+            {
+                "table": row.table,
+                "row": row.row,
+                "column": row.column,
+                "stored": row.stored[:DIFFERENCE_CHARACTERS_SHOWN],
+                "expected": row.expected[:DIFFERENCE_CHARACTERS_SHOWN],
+                "found_at": row.found_at,
+            }
+            for row in queries.differences()[:DIFFERENCE_ROWS_SHOWN]
+        ],
+        "finality": finality.legend(),
     }
 
 

@@ -20,7 +20,14 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from ledger.errors import InsufficientFunds, KeyConflict, LedgerError, NotDeployed, SettlementHalted
+from ledger.errors import (
+    InsufficientFunds,
+    KeyConflict,
+    LedgerError,
+    NotDeployed,
+    SettlementHalted,
+    TradingStopped,
+)
 from suan.core.problems import FieldError, Problem
 from suan.core.units import format_tokens
 
@@ -220,6 +227,8 @@ def _ledger_problem(error: LedgerError) -> dict[str, Any] | None:
         return _problem(422, "insufficient_funds", text, [Problem("maker", "insufficient_funds", text)])
     if isinstance(error, KeyConflict):
         return _problem(409, "key_conflict", str(error))
+    if isinstance(error, TradingStopped):
+        return _problem(503, "halted", f"{error}.")
     if isinstance(error, NotDeployed | SettlementHalted):
         return _problem(503, "not_ready", f"{error}. Retry later; /status shows when it is over.")
     return None

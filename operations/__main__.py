@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from operations import child, layout, market
+from operations import backup, child, layout, market
 
 # Each is a module with `main(arguments: list[str]) -> int`.
 SCRIPTS = ("demo", "chaos")
@@ -66,12 +66,22 @@ def wait(arguments: Sequence[str]) -> int:
     return 0 if ready else 1
 
 
+def save(arguments: Sequence[str]) -> int:
+    """Write database, evidence and deployment file of a running market into one file."""
+    return backup.main("backup", arguments)
+
+
+def restore(arguments: Sequence[str]) -> int:
+    """Fill an empty database and folder from such a file."""
+    return backup.main("restore", arguments)
+
+
 def interrupted(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
 def main() -> int:
-    verbs = {"up": up, "reset": reset, "wait": wait}
+    verbs = {"up": up, "reset": reset, "wait": wait, "backup": save, "restore": restore}
     parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__)
     parser.add_argument("verb", choices=[*verbs, *SCRIPTS])
     parser.add_argument("arguments", nargs=argparse.REMAINDER)

@@ -13,6 +13,7 @@ from frontend import formats
 from frontend.pages import now as clock
 from ledger import queries as ledger
 from ledger import status as ledger_status
+from ledger import switch
 from ledger.errors import NotDeployed
 from marketplace.accounts import queries as accounts
 
@@ -134,4 +135,4 @@ def market_notice() -> dict[str, Any]:
         halted, silent = ledger.is_halted(), ledger_status.is_silent(now=clock())
     except NotDeployed:
         return {"undeployed": True}
-    return {"halted": halted, "silent": silent}
+    return {"halted": halted, "silent": silent, "stopped": switch.stopped()}

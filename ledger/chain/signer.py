@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from coincurve import PrivateKey
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from ledger.chain.limits import Limits, SigningRefused
 from suan.core.identity import checksum, keccak
@@ -26,6 +26,7 @@ NAMES = (
     "admin", "acknowledger", "deployer", "operator", "relayer", "verifier",
     "treasury", "pool", "rerun",
 )  # fmt: skip
+MASTER_KEY = "custodial.key"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -82,6 +83,26 @@ class Signer:
         self._only_without_limits()
         return _sign(self._vault().decrypt(ciphertext), digest)
 
+    def begin_master_key(self) -> None:
+        """Put a fresh master key before the present one, unless a rotation was begun before."""
+        self._only_without_limits()
+        keys = self._master_keys()
+        if len(keys) == 1:
+            _replace(self._folder / MASTER_KEY, b"\n".join([Fernet.generate_key(), *keys]))
+
+    def encrypt_again(self, ciphertext: bytes) -> bytes:
+        """The same key under the first master key. Raises ValueError when none of them opens it."""
+        self._only_without_limits()
+        try:
+            return self._vault().rotate(ciphertext)
+        except InvalidToken:
+            raise ValueError("no master key opens it") from None
+
+    def end_master_key(self) -> None:
+        """Forget all master keys but the first. Only after every row was encrypted again."""
+        self._only_without_limits()
+        _replace(self._folder / MASTER_KEY, self._master_keys()[0])
+
     def _only_without_limits(self) -> None:
         if self._limits is not None:
             raise SigningRefused("this process signs transactions only, no digests and for no participant")
@@ -93,8 +114,12 @@ class Signer:
             _read_or_make(self._folder, f"{name}.key", lambda: _new_key().hex().encode()).decode()
         )
 
-    def _vault(self) -> Fernet:
-        return Fernet(_read_or_make(self._folder, "custodial.key", Fernet.generate_key))
+    def _vault(self) -> MultiFernet:
+        """Encrypts with the first master key, opens with any: two stand in the file during a rotation."""
+        return MultiFernet([Fernet(key) for key in self._master_keys()])
+
+    def _master_keys(self) -> list[bytes]:
+        return _read_or_make(self._folder, MASTER_KEY, Fernet.generate_key).split()
 
 
 def _new_key() -> bytes:
@@ -137,6 +162,17 @@ def _read_or_make(folder: Path, file_name: str, make: Any) -> bytes:
     finally:
         os.unlink(temporary)
     return _read(path, path.stat().st_mtime_ns)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put other content into a secret file at once: a reader sees the old or the new, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 @lru_cache(maxsize=32)

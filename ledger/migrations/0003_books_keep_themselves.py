@@ -4,8 +4,7 @@ A transfer that is inserted moves the balances of its two accounts, and nothing 
 link that is not the account's head, a hold of more than is free, a resolution that is no hold's, more than was held)
 is refused with the reason. TRUNCATE is refused like DELETE, for the owner of the tables too.
 
-Row security: a role that may insert transfers makes holds and voids, and nothing that moves money; `manage.py
-grant_roles` gives the indexer a policy of its own. The owner of the tables is not bound by it.
+Row security: `manage.py grant_roles` says who may insert which transfers; until it has, nobody but the owner may.
 """
 
 from django.db import migrations
@@ -110,11 +109,6 @@ TRUNCATE = "".join(
     "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();\n"
     for table in NEVER_EMPTIED
 )
-ROW_SECURITY = """
-ALTER TABLE ledger_transfer ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody_reads ON ledger_transfer FOR SELECT USING (true);
-CREATE POLICY reserves_and_lets_go ON ledger_transfer FOR INSERT WITH CHECK (kind IN ('hold', 'void'));
-"""
 
 
 class Migration(migrations.Migration):
@@ -135,8 +129,7 @@ class Migration(migrations.Migration):
             "".join(f"DROP TRIGGER {table}_never_emptied ON {table};\n" for table in NEVER_EMPTIED),
         ),
         migrations.RunSQL(
-            ROW_SECURITY,
-            "DROP POLICY reserves_and_lets_go ON ledger_transfer; DROP POLICY everybody_reads ON ledger_transfer; "
-            "ALTER TABLE ledger_transfer DISABLE ROW LEVEL SECURITY;",
+            "ALTER TABLE ledger_transfer ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE ledger_transfer DISABLE ROW LEVEL SECURITY",
         ),
     ]

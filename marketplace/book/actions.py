@@ -12,6 +12,7 @@ from marketplace.book.changing import (
 )
 from marketplace.book.placing import place_bid, place_offer
 from marketplace.book.publishing import publish_missing
+from marketplace.book.rebuilding import rebuild_orders
 from marketplace.book.replacing import replace_offer
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "place_offer",
     "publish_missing",
     "record_fills",
+    "rebuild_orders",
     "replace_offer",
     "return_quantity",
     "store_artifact",

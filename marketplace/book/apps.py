@@ -8,6 +8,8 @@ class BookConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.audit import register_check
-        from marketplace.book import checks
+        from ledger.rebuild import register_rebuild
+        from marketplace.book import actions, checks
 
         register_check("orders", checks.check_orders)
+        register_rebuild("orders", actions.rebuild_orders)

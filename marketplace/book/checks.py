@@ -116,10 +116,10 @@ def _expected(order: Order, holds: dict[str, int]) -> dict[str, Any]:
         "quantity": order.runs if order.is_bid else order.units,
         "held": holds.get(order.hold_key, 0),
     }
-    return found | _story(order)
+    return found | story_of(order)
 
 
-def _story(order: Order) -> dict[str, Any]:
+def story_of(order: Order) -> dict[str, Any]:
     """What the order is after its last execution report, and which runs its trades left free."""
     reports = sorted(order.execution_reports.all(), key=lambda report: report.pk)
     if not reports:

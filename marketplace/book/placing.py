@@ -13,9 +13,9 @@ from typing import Any, cast
 
 from django.db import connection, transaction
 
-from ledger import custodial, journal
+from ledger import custodial, journal, switch
 from ledger import queries as ledger_queries
-from ledger.errors import InsufficientFunds
+from ledger.errors import InsufficientFunds, TradingStopped
 from ledger.queries import Deployment, deployment
 from marketplace.accounts import queries as accounts
 from marketplace.accounts.models import Participant
@@ -226,6 +226,12 @@ def _checker(
     return check
 
 
+def _refuse_while_stopped() -> None:
+    holding = switch.stopped()
+    if holding is not None:
+        raise TradingStopped(reason=holding.reason, since=holding.since)
+
+
 def _context_free(participant: Participant) -> tuple[int, int]:
     """(available, open orders) as they are now; they are read again under the locks."""
     available = ledger_queries.balances(participant.address).available
@@ -266,6 +272,7 @@ def _admit(
                 text = f"it stands for {known.order_id} with another body; use a new id for a new order."
                 raise Refused.one("client_order_id", "client_order_id_reused", text)
             return known, False
+        _refuse_while_stopped()
         _refuse_replays(wish)
         queries.lock_product(wish.product.symbol)
         journal.lock(addresses=[wish.struct.maker])

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import F, QuerySet, Sum
 
-from ledger import evidence
+from ledger import evidence, switch
 from ledger import queries as ledger
 from marketplace.book import queries as book
 from marketplace.book.models import OPEN_STATUSES, Order
@@ -264,8 +264,8 @@ def clearing_detail(row: Clearing) -> dict[str, Any]:
 
 
 def market_stands_still() -> bool:
-    """True while nothing may be opened: the contract is paused, or a final block changed."""
-    if ledger.is_halted():
+    """True while nothing may be opened: trading is stopped, the contract is paused, or a final block changed."""
+    if switch.stopped() is not None or ledger.is_halted():
         return True
     paused = ledger.events_of(name="Paused", subject="")
     return bool(paused) and bool(paused[-1].args["paused"])

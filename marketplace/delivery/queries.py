@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from ledger import queries as ledger
+from ledger.finality import explain
 from marketplace.accounts.models import Participant
 from marketplace.book import queries as book
 from marketplace.book.models import Order
@@ -51,13 +52,15 @@ def runs_of(trade: Trade) -> QuerySet[Run]:
 def trade_view(trade: Trade, *, head: ledger.Head | None = None) -> dict[str, Any]:
     """The trade object of docs/protocol.md, section 7: the way from order to payout.
 
-    head: what the indexer knows, when the caller renders many trades; asked for otherwise.
+    head: what the indexer knows, when the caller renders many trades; asked for otherwise. One trade alone carries
+    `finality_detail` too: what its finality means, what comes next, and when.
     """
-    head = head or ledger.head()
+    alone, head = head is None, head or ledger.head()
     locked = _event("TradeLocked", trade)
     closed = _event("TradeClosed", trade)
     grace = ledger.deployment().verification_grace
-    return {
+    detail = {"finality_detail": _finality_detail(closed or locked, head)} if alone else {}
+    return detail | {
         "trade_id": trade.trade_id,
         "offer_id": f"ord_{trade.offer_hash}",
         "bid_id": f"ord_{trade.bid_hash}",
@@ -161,12 +164,12 @@ def _event(name: str, trade: Trade) -> Any | None:
 
 
 def _finality(event: Any | None, head: ledger.Head | None) -> str:
-    """As ledger.finality, for a canonical event and a head that is known already."""
-    if event is None or head is None:
-        return "pending"
-    if event.block.number <= head.final_number:
-        return "final"
-    return "safe" if head.number - event.block.number >= 1 else "included"
+    return ledger.finality_at(event.block if event else None, head)
+
+
+def _finality_detail(event: Any | None, head: ledger.Head | None) -> dict[str, Any]:
+    number = event.block.number if event else None
+    return explain(_finality(event, head), block_number=number, head=head)
 
 
 def _lock_view(trade: Trade, event: Any | None, head: ledger.Head | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from ledger import audit, evidence, journal, queries
@@ -15,6 +15,7 @@ from ledger.audit import ChainView, Finding
 from ledger.models import Account, Block, ChainEvent, Difference, OutgoingTx, Reconciliation, Transfer
 from ledger.outgoing import plan
 from ledger.sender import Limits, Sender
+from ledger.tasks import reconcile
 from suan.core.abi import encode_call
 from suan.core.records import Outcome
 from tests.ledger.chain import TOKEN, World
@@ -239,6 +240,23 @@ def test_a_difference_is_kept_until_it_is_mended(traded: World):
     call_command("verify_ledger")
     assert queries.differences().count() == 0
     assert Difference.objects.get().resolved_at is not None
+
+
+def test_one_sweep_finds_a_changed_row_and_the_status_page_names_it(traded: World, client: Client):
+    account = Account.objects.get(address=traded.keys.address("alice"), kind="available")
+    assert reconcile() == 0
+    assert "changed behind" not in client.get("/status").content.decode()
+    tamper("UPDATE ledger_account SET credits_posted = credits_posted + 41 WHERE id = %s", account.pk)
+    assert reconcile() > 0
+    page = client.get("/status").content.decode()
+    assert "changed behind the application" in page
+    for text in ("ledger_account", str(account), "credits_posted", str(account.credits_posted + 41)):
+        assert text in page, text
+    rows = client.get("/api/v1/status").json()["difference_rows"]
+    assert rows[0]["row"] == str(account) and rows[0]["expected"] == str(account.credits_posted)
+    tamper("UPDATE ledger_account SET credits_posted = credits_posted - 41 WHERE id = %s", account.pk)
+    assert reconcile() == 0
+    assert "changed behind" not in client.get("/status").content.decode()
 
 
 def test_rooms_contribute_checks_of_their_own_rows(traded: World):

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet, InvalidToken
+from django.core.management import CommandError, call_command
 from django.db import connection
 from eth_account import Account as EthAccount
 
@@ -90,3 +92,36 @@ def test_named_signatures_are_for_named_keys_only(var: Path):
     )
     with pytest.raises(ValueError, match="no key called"):
         custodial.sign_with("custodial", DIGEST)
+
+
+@pytest.mark.django_db
+def test_after_a_rotation_every_platform_held_key_signs_and_the_old_master_key_opens_nothing(var: Path):
+    addresses = [custodial.create_key() for _ in range(3)]
+    old = (var / "secrets" / "custodial.key").read_bytes()
+    call_command("rotate_master_key")
+    for address in addresses:
+        assert recover(DIGEST, custodial.sign_digest(address, DIGEST)) == address
+    new = (var / "secrets" / "custodial.key").read_bytes()
+    assert new != old and len(new.split()) == 1
+    assert stat.S_IMODE((var / "secrets" / "custodial.key").stat().st_mode) == 0o600
+    for row in CustodialKey.objects.all():
+        with pytest.raises(InvalidToken):
+            Fernet(old).decrypt(bytes(row.ciphertext))
+
+
+@pytest.mark.django_db
+def test_an_interrupted_rotation_loses_no_key_and_the_next_one_finishes_it(var: Path):
+    address, lost = custodial.create_key(), custodial.create_key()
+    row = CustodialKey.objects.get(address=lost)
+    kept = bytes(row.ciphertext)
+    CustodialKey.objects.filter(pk=row.pk).update(ciphertext=Fernet(Fernet.generate_key()).encrypt(b"x" * 32))
+    with pytest.raises(CommandError, match=f"no master key opens the key of {lost}"):
+        call_command("rotate_master_key")
+    assert len((var / "secrets" / "custodial.key").read_bytes().split()) == 2, "both are kept"
+    CustodialKey.objects.filter(pk=row.pk).update(ciphertext=kept)
+    for one in (address, lost, custodial.create_key()):
+        assert recover(DIGEST, custodial.sign_digest(one, DIGEST)) == one
+    call_command("rotate_master_key")
+    assert len((var / "secrets" / "custodial.key").read_bytes().split()) == 1
+    for one in (address, lost):
+        assert recover(DIGEST, custodial.sign_digest(one, DIGEST)) == one

@@ -14,7 +14,7 @@ from ledger.chain.signer import Signer
 
 GAS_MONEY_WEI = 10_000 * 10**18
 GAS_MONEY_WEI_MIN = 100 * 10**18
-PAYERS = ("deployer", "operator", "relayer")
+PAYERS = ("deployer", "operator", "relayer", "admin")
 
 
 class Command(BaseCommand):

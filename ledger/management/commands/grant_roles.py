@@ -11,6 +11,13 @@ from psycopg import sql
 from ledger.roles import ROLES, Role, rights
 
 ATTRIBUTES = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS")
+POLICIES = """
+DROP POLICY IF EXISTS everybody_reads ON ledger_transfer;
+DROP POLICY IF EXISTS reserves_and_lets_go ON ledger_transfer;
+CREATE POLICY everybody_reads ON ledger_transfer FOR SELECT USING (true);
+CREATE POLICY reserves_and_lets_go ON ledger_transfer FOR INSERT WITH CHECK (kind IN ('hold', 'void'));
+"""
+"""Who may insert transfers makes holds and voids, and nothing that moves money; but for `writes_every_transfer`."""
 POLICY = "writes_every_transfer"
 
 
@@ -26,6 +33,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             self._make_roles(database)
             _close_to_strangers(database)
+            _execute(sql.SQL(POLICIES))
             for name, role in ROLES.items():
                 _grant(f"{database}_{name}", role, tables, database)
         self.stdout.write(f"granted their rights to {', '.join(f'{database}_{name}' for name in ROLES)}")

@@ -1,4 +1,4 @@
-"""manage.py rewind_chain: an operator's way out of a halt (docs/ledger.md, runbook for a deep reorg)."""
+"""manage.py rewind_chain: an operator's way out of a halt (docs/runbook.md)."""
 
 import getpass
 from argparse import ArgumentParser
