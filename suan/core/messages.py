@@ -1,6 +1,7 @@
-"""Texts that are signed outside EIP-712 structs: signing in, registering a node, sealing a published document.
+"""Texts that are signed outside EIP-712 structs: signing in, registering a node, sealing a published document,
+an audit report.
 
-Sources: EIP-191 (version 0x45), EIP-4361 (Sign-In with Ethereum). Both texts are built here and nowhere else, so
+Sources: EIP-191 (version 0x45), EIP-4361 (Sign-In with Ethereum). The texts are built here and nowhere else, so
 that who signs and who checks can never disagree about a byte.
 """
 
@@ -58,6 +59,24 @@ def evidence_seal_digest(file: str, sha256: str) -> bytes:
     file: `kind/name` as published, for example `clearings/clr_0x….json`; sha256: 0x hex of its bytes.
     """
     return keccak(canonical_json({"file": file, "sha256": sha256}))
+
+
+def audit_report_text(
+    *,
+    auditor: str,
+    market: str,
+    chain_id: int,
+    block: int,
+    block_hash: str,
+    differences: int,
+    sha256: str,
+) -> str:
+    """What an auditor signs (personal_sign) over a report; sha256: 0x hex, of the canonical JSON of its statement."""
+    found = "no difference" if differences == 0 else f"{differences} difference{'s' * (differences != 1)}"
+    return (
+        f"Suan audit report\n\nAuditor: {checksum(auditor)}\nMarket: {checksum(market)}\nChain ID: {chain_id}\n"
+        f"As of block: {block} ({block_hash})\nFound: {found}\nStatement SHA-256: {sha256}"
+    )
 
 
 def _utc(seconds: int) -> str:

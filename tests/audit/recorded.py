@@ -11,7 +11,6 @@ from suan.core import abi
 from suan.core.identity import to_hex
 
 Log = dict[str, Any]
-NOTHING = "0x" + "00" * 96
 
 
 class Recorder(Rpc):
@@ -38,10 +37,17 @@ class Recorded(Rpc):
 
     def call(self, method: str, *params: Any) -> Any:
         asked = question(method, params)
-        if method == "eth_call" and asked not in self.answers:
-            return NOTHING  # What the contract says of a batch or an order that it has never seen.
+        if method == "eth_getProof" and asked not in self.answers:
+            return self.change(method, params, self._proofs(params[1]))
         answer = json.loads(json.dumps(self.answers[asked]))
         return self.change(method, params, answer)
+
+    def _proofs(self, slots: list[str]) -> dict[str, Any]:
+        """What the recording can prove of slots that were asked for in other company."""
+        known = [answer for asked, answer in self.answers.items() if asked.startswith('["eth_getProof"')]
+        proofs = {int(item["key"], 16): item for answer in known for item in answer["storageProof"]}
+        found = [proofs.get(int(slot, 16), {"key": slot, "value": "0x0", "proof": []}) for slot in slots]
+        return known[0] | {"storageProof": found}
 
 
 def question(method: str, params: tuple) -> str:
@@ -53,26 +59,24 @@ def with_log(
 ) -> Callable[[str, tuple, Any], Any]:
     """A change of the first event `name`: `alter(log, values)` returns another log, or None to leave it out."""
 
+    touched: list[tuple[str, str]] = []
+
+    def altered(logs: list[Log]) -> Iterator[Log]:
+        for log in logs:
+            found, values = _decoded(log)
+            place = (log["blockHash"], log["logIndex"])
+            if found != name or (touched and touched[0] != place):
+                yield log
+                continue
+            touched[:] = [place]
+            other = alter(log, values)
+            if other is not None:
+                yield other
+
     def change(method: str, params: tuple, answer: Any) -> Any:
-        if method != "eth_getLogs":
-            return answer
-        return list(_altered(answer, name, alter))
+        return list(altered(answer)) if method == "eth_getLogs" else answer
 
     return change
-
-
-def _altered(logs: list[Log], name: str, alter: Callable[[Log, dict[str, Any]], Log | None]) -> Iterator[Log]:
-    done = False
-    for log in logs:
-        found, values = _decoded(log)
-        if found != name or done:
-            yield log
-            continue
-        done = True
-        other = alter(log, values)
-        if other is not None:
-            yield other
-    assert done, f"the recording has no {name}"
 
 
 def _decoded(log: Log) -> tuple[str, dict[str, Any]]:
@@ -115,17 +119,25 @@ def calldata(function: str, alter: Callable[[str, dict[str, Any]], str]) -> Call
     return change
 
 
-def storage(function: str, by: int = 1) -> Callable[[str, tuple, Any], Any]:
-    """The contract's storage answers the first question of `function` with a number that is `by` too high."""
-    selector = to_hex(abi.FUNCTIONS[function].selector)
-    touched: list[str] = []
+def held(by: int) -> Callable[[str, tuple, Any], Any]:
+    """The token says that the market holds so many base units more."""
 
     def change(method: str, params: tuple, answer: Any) -> Any:
-        if method != "eth_call" or not params[0]["data"].startswith(selector):
+        if method != "eth_call" or not params[0]["data"].startswith(
+            to_hex(abi.FUNCTIONS["balanceOf"].selector)
+        ):
             return answer
-        if touched and touched[0] != params[0]["data"]:
-            return answer
-        touched.append(params[0]["data"])
-        return "0x" + f"{int(answer[2:66], 16) + by:064x}" + answer[66:]
+        return f"0x{int(answer, 16) + by:064x}"
+
+    return change
+
+
+def proof(alter: Callable[[dict[str, Any]], None]) -> Callable[[str, tuple, Any], Any]:
+    """Every answer of eth_getProof is changed in place."""
+
+    def change(method: str, params: tuple, answer: Any) -> Any:
+        if method == "eth_getProof":
+            alter(answer)
+        return answer
 
     return change

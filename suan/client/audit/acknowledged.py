@@ -10,11 +10,12 @@ its block. Quantity that came back from a close is not asked for again, so an ab
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from suan.client.audit.orders import OrderShelf, PublishedOrder
+from suan.client.audit.store import Store, Table
 from suan.client.errors import UsageError
 from suan.core import identity
 from suan.core.clearing.book import BidEntry
@@ -44,7 +45,8 @@ class Watched:
     order: bytes
     published: PublishedOrder
     sequence: int
-    sightings: list[Sighting] = field(default_factory=list)
+    sightings: Table[str, Sighting]
+    """By number of the auction and id."""
 
     def see(self, clearing: str, document: ClearingDocument) -> None:
         """Note whether an auction of this order's product held it."""
@@ -53,8 +55,8 @@ class Watched:
             return
         excluded = any(exclusion.order == self.order for exclusion in document.result.excluded)
         present = excluded or book.find(self.order) is not None
-        self.sightings.append(
-            Sighting(document.number, clearing, document.cut_at, present, self._traded(document))
+        self.sightings[f"{document.number:020d} {clearing}"] = Sighting(
+            document.number, clearing, document.cut_at, present, self._traded(document)
         )
 
     def _traded(self, document: ClearingDocument) -> int:
@@ -78,7 +80,7 @@ class Watched:
         if on_chain is not None and on_chain.cancelled:
             until = min(until, on_chain.cancelled_at - CLOCK_SKEW_SECONDS)
         traded = 0
-        for seen in sorted(self.sightings, key=lambda sighting: sighting.number):
+        for seen in self.sightings.values():
             if not seen.present and seen.cut_at < until and traded < self.published.quantity:
                 shelf.report.differ(
                     self.subject,
@@ -101,7 +103,7 @@ def read_file(path: Path) -> Json:
     return found
 
 
-def watch(document: Json, shelf: OrderShelf) -> Watched | None:
+def watch(document: Json, shelf: OrderShelf, store: Store) -> Watched | None:
     """Check an acknowledgement; None (and a difference) when it is not the exchange's or its order is not published."""
     subject = str(document["order"])
     sequence = shelf.acknowledged(document, subject)
@@ -109,4 +111,6 @@ def watch(document: Json, shelf: OrderShelf) -> Watched | None:
         return None
     order = identity.parse_id(subject, prefix="ord")
     published = shelf.find(identity.to_hex(order))
-    return None if published is None else Watched(subject, order, published, sequence)
+    if published is None:
+        return None
+    return Watched(subject, order, published, sequence, store.table(f"auctions of {subject}"))

@@ -1,9 +1,8 @@
 """Replay of the Market from its logs and calldata: who owns what, and whether every step kept the rules.
 
 Nothing here asks the exchange. Each opening is checked from the calldata that carried it (openings.py), each close likewise
-(closings.py); this module reads the chain in order, folds the events and compares the fold with the contract's storage.
-Growth: linear in the number of events; memory is one entry per account, order and trade.
-Known limit: storage is read with eth_call at one block, so the node's own state is trusted for that comparison.
+(closings.py); this module folds the chain's events in order. storage.py compares the fold with the contract's storage.
+Growth: linear in the number of events; memory is one span of blocks, and what the books keep in memory (memory.py).
 """
 
 from __future__ import annotations
@@ -14,10 +13,13 @@ from itertools import groupby
 from typing import Any
 
 from suan.client.audit import closings, openings
+from suan.client.audit.anchor import Anchor, check_header
 from suan.client.audit.report import Report
-from suan.client.audit.state import Account, Books, Parameters
-from suan.client.errors import UsageError
-from suan.client.rpc import Rpc, RpcError
+from suan.client.audit.spans import Span
+from suan.client.audit.state import Books, Parameters
+from suan.client.audit.storage import code_hash
+from suan.client.errors import Unreachable, UsageError
+from suan.client.rpc import BlockRef, Rpc, RpcError
 from suan.core import abi
 from suan.core.identity import keccak
 
@@ -47,14 +49,18 @@ class Event:
     emitter: str
     values: Json
     block: int
+    block_hash: str
     log_index: int
     tx_hash: str
 
 
-def read_parameters(rpc: Rpc, market: str, block: int) -> Parameters:
+def read_parameters(rpc: Rpc, market: str, block: BlockRef) -> Parameters:
     """Read the immutable figures of the contract at `market`; UsageError when there is none."""
-    if not rpc.code(market, block):
-        raise UsageError(f"there is no contract at {market} on this chain; check --market and --rpc")
+    code = rpc.code(market, block)
+    if not code:
+        raise UsageError(
+            f"there is no contract at {market} as of this block; check --market, --rpc and --as-of"
+        )
     found: Json = {}
     for name, getter in GETTERS.items():
         try:
@@ -66,12 +72,12 @@ def read_parameters(rpc: Rpc, market: str, block: int) -> Parameters:
                 f"the contract at {market} is not a Market: {getter}() answers {len(word)} bytes"
             )
         found[name] = "0x" + word[12:].hex() if name in ADDRESS_FIELDS else int.from_bytes(word, "big")
-    return Parameters(chain_id=rpc.chain_id(), market=market, **found)
+    return Parameters(chain_id=rpc.chain_id(), market=market, code_hash=code_hash(code), **found)
 
 
-def read_events(rpc: Rpc, parameters: Parameters, first: int, last: int) -> Iterator[Event]:
-    """Decoded events of Market and Registry in chain order; `unknown` for a log that its emitter cannot have written."""
-    for log in rpc.logs([parameters.market, parameters.registry], first, last):
+def decoded(logs: list[Json], parameters: Parameters) -> Iterator[Event]:
+    """Events of Market and Registry; `unknown` for a log that its emitter cannot have written."""
+    for log in logs:
         emitter = log["address"].lower()
         try:
             name, values = abi.decode_event(log["topics"], log["data"])
@@ -84,33 +90,58 @@ def read_events(rpc: Rpc, parameters: Parameters, first: int, last: int) -> Iter
             emitter=emitter,
             values=values,
             block=int(log["blockNumber"], 16),
+            block_hash=log["blockHash"].lower(),
             log_index=int(log["logIndex"], 16),
             tx_hash=log["transactionHash"],
         )
 
 
 class ChainAudit:
-    """Fold the whole history into `books`, writing every breach of a rule into `report`."""
+    """Folds spans of the history into `books`, writing every breach of a rule into `report`.
 
-    def __init__(self, rpc: Rpc, parameters: Parameters, report: Report) -> None:
-        self.rpc, self.parameters, self.report = rpc, parameters, report
-        self.books = Books()
-        self._timestamp = (-1, 0)
+    `between` is called between two transactions, when nobody holds a part of the books.
+    """
 
-    def replay(self, first: int, last: int, progress: Callable[[int], None] = lambda _: None) -> Books:
-        """Replay blocks first..last."""
-        events = read_events(self.rpc, self.parameters, first, last)
-        for (block, tx_hash), group in groupby(events, key=lambda event: (event.block, event.tx_hash)):
+    def __init__(
+        self,
+        rpc: Rpc,
+        parameters: Parameters,
+        books: Books,
+        report: Report,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.rpc, self.parameters, self.books, self.report = rpc, parameters, books, report
+        self.between = between
+        self._block = (-1, "")
+        self._time: int | None = None
+
+    def fold(self, span: Span) -> None:
+        """Fold the logs of a span. Raises Unreachable when a log is of another block than the one that was asked for."""
+        events = decoded(span.logs, self.parameters)
+        for (block, block_hash, tx_hash), group in groupby(
+            events, key=lambda event: (event.block, event.block_hash, event.tx_hash)
+        ):
+            if span.near and block_hash != span.hash:
+                raise Unreachable(f"the node answers for block {span.hash} with a log of block {block_hash}")
+            if (block, block_hash) != self._block:
+                self._block, self._time = (block, block_hash), None
             self._transaction(block, tx_hash, list(group))
-            progress(block)
-        self._conserved(last)
-        return self.books
+            self.between()
 
     def timestamp(self, block: int) -> int:
-        """Unix time of a block."""
-        if self._timestamp[0] != block:
-            self._timestamp = (block, int(self.rpc.block(block)["timestamp"], 16))
-        return self._timestamp[1]
+        """Unix time of the block that is being folded, from a header that is the one with its hash."""
+        number, block_hash = self._block
+        if block != number:
+            raise LookupError(f"block {block} is not the one in hand, {number}")
+        if self._time is None:
+            header = self.rpc.block(block_hash)
+            check_header(self.report, header)
+            found = Anchor.of(header)
+            self.report.expect(
+                f"block {number}", "number and hash in its header", self._block, (found.number, found.hash)
+            )
+            self._time = found.timestamp
+        return self._time
 
     def _transaction(self, block: int, tx_hash: str, events: list[Event]) -> None:
         self.report.events += len(events)
@@ -128,6 +159,8 @@ class ChainAudit:
         except (LookupError, TypeError, ValueError) as error:  # Calldata that does not fit its own events.
             self.report.differ(tx_hash, "calldata", "one that explains its events", repr(error))
         for event in events:
+            if event.name == "TradeLocked" and (trade := self.books.trades.get(event.values["trade"])):
+                self.books.runs_by_clearing[f"{trade.clearing} {event.values['trade']}"] = trade.record.runs
             handler = _HANDLERS.get(event.name)
             if handler is not None:
                 handler(self, event)
@@ -150,52 +183,6 @@ class ChainAudit:
         account.exiting += exiting
         if min(account.available, account.locked, account.exiting) < 0:
             self.report.differ(address, "balance", "never negative", account)
-
-    def _conserved(self, block: int) -> None:
-        inside = sum(a.available + a.locked + a.exiting for a in self.books.accounts.values())
-        custody = self.books.deposits - self.books.withdrawals
-        held = abi.decode_result(
-            "balanceOf", self._read(self.parameters.token, "balanceOf", self.parameters.market, block)
-        )
-        conserved = self.report.expect("market", "sum of all accounts", custody, inside)
-        stored = abi.decode_result(
-            "custody", self.rpc.read(self.parameters.market, abi.encode_call("custody"), block)
-        )
-        conserved &= self.report.expect(
-            "market", "custody in the contract's storage", custody, stored["custody"]
-        )
-        if held["value"] < custody:
-            self.report.differ("market", "tokens held", f"at least {custody}", held["value"])
-            conserved = False
-        self.report.custody = custody
-        self.report.money_conserved = conserved
-        self._compare_storage(block)
-
-    def _compare_storage(self, block: int) -> None:
-        market = self.parameters.market
-        for address, account in sorted(self.books.accounts.items()):
-            stored = abi.decode_result("accountOf", self._read(market, "accountOf", address, block))
-            exit_ = abi.decode_result("exitOf", self._read(market, "exitOf", address, block))
-            found = Account(stored["available"], stored["locked"], exit_["amount"])
-            self.report.expect(address, "account in the contract's storage", account, found)
-            self.report.accounts_checked += 1
-        for (maker, order), use in sorted(self.books.uses.items()):
-            data = abi.encode_call("orderState", maker, bytes.fromhex(order[2:]))
-            stored = abi.decode_result("orderState", self.rpc.read(market, data, block))
-            found_use = (stored["consumed"], stored["peak"], stored["cancelled"])
-            self.report.expect(
-                f"ord_{order}",
-                "order in the contract's storage",
-                (use.consumed, use.peak, use.cancelled),
-                found_use,
-            )
-        for batch, bits in sorted(self.books.open_bits.items()):
-            data = abi.encode_call("openBits", bytes.fromhex(batch[2:]))
-            stored = abi.decode_result("openBits", self.rpc.read(market, data, block))
-            self.report.expect(f"bat_{batch}", "open trades in the contract's storage", bits, stored["bits"])
-
-    def _read(self, to: str, name: str, argument: str, block: int) -> bytes:
-        return self.rpc.read(to, abi.encode_call(name, argument), block)
 
 
 def _deposited(audit: ChainAudit, event: Event) -> None:

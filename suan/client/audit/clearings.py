@@ -1,13 +1,12 @@
 """Every clearing, cleared again from its published order set: same root, same price, same trades.
 
 Those on chain must be published; those that traded nothing are only published, sealed by the exchange, and numbered
-without a gap up to the last one on chain. One document is in memory at a time.
+without a gap up to the last one on chain. One document is in memory at a time; what spans documents lies in the store.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from suan.client.audit import documents
@@ -16,6 +15,7 @@ from suan.client.audit.evidence import Evidence, hash_in
 from suan.client.audit.orders import OrderShelf
 from suan.client.audit.report import Report
 from suan.client.audit.state import Books
+from suan.client.audit.store import Store, Table
 from suan.core import identity
 from suan.core.clearing.book import BidEntry, OfferEntry
 from suan.core.clearing.evidence import ClearingDocument, read_document, replay
@@ -34,26 +34,23 @@ class ClearingAudit:
         evidence: Evidence,
         shelf: OrderShelf,
         report: Report,
+        store: Store,
         watched: Sequence[Watched] = (),
     ) -> None:
         self.books, self.evidence, self.shelf, self.report = books, evidence, shelf, report
-        self.watched = watched
-        self._trades: dict[str, list[str]] = defaultdict(list)
-        for trade, found in books.trades.items():
-            self._trades[found.clearing].append(trade)
-        self._numbers: dict[str, dict[int, str]] = defaultdict(dict)
+        self.store, self.watched = store, watched
+        self._numbers: Table[str, str] = store.table("clearings by number")
 
-    def check_all(self, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Check those on chain in the order of the chain, then the published rest, then their numbers."""
-        for clearing, committed in self.books.clearings.items():
-            self._number(committed["product"], committed["number"], clearing)
-            document = self._document(clearing)
-            if document is not None:
-                self._committed(clearing, committed, document)
-                self._check(clearing, document)
-            progress(self.report.clearings_checked)
+    def check_all(self, between: Callable[[int], None] = lambda _: None) -> None:
+        """Check those on chain, then the published rest, then their numbers; `between` two of them gets their count."""
+        for clearing in self.books.clearings:
+            if self.store.once("committed clearings", clearing):
+                self.check_committed(clearing)
+                between(self.report.clearings_checked)
         for name in self.evidence.names("clearings"):
             digest = hash_in(name, "clr_")
+            if not self.store.once("published clearings", name):
+                continue
             if digest is None:
                 self.report.differ(f"clearings/{name}", "name", "clr_0x… and the id's 64 digits", name)
             elif (clearing := identity.to_hex(digest)) not in self.books.clearings:
@@ -62,10 +59,19 @@ class ClearingAudit:
                     product = identity.to_hex(identity.product_id(document.symbol))
                     self._number(product, document.number, clearing)
                     self._check(clearing, document)
-                progress(self.report.clearings_checked)
+                between(self.report.clearings_checked)
         self._gaps()
         for order in self.watched:
             order.judge(self.shelf)
+
+    def check_committed(self, clearing: str) -> None:
+        """Check one that is on chain."""
+        committed = self.books.clearings[clearing]
+        self._number(committed["product"], committed["number"], clearing)
+        document = self._document(clearing)
+        if document is not None:
+            self._committed(clearing, committed, document)
+            self._check(clearing, document)
 
     def _document(self, clearing: str) -> ClearingDocument | None:
         subject = f"clr_{clearing}"
@@ -97,13 +103,9 @@ class ClearingAudit:
         for name, value in found.items():
             self.report.expect(subject, name, committed[name], value)
         runs = {identity.to_hex(document.trade_id(trade)): trade.runs for trade in document.result.trades}
-        for trade in self._trades.get(clearing, []):
-            self.report.expect(
-                f"trd_{trade}",
-                "runs published with its clearing",
-                self.books.trades[trade].record.runs,
-                runs.get(trade),
-            )
+        for key, locked in self.store.table("runs_by_clearing").begin_with(f"{clearing} "):
+            trade = key.partition(" ")[2]
+            self.report.expect(f"trd_{trade}", "runs published with its clearing", locked, runs.get(trade))
 
     def _check(self, clearing: str, document: ClearingDocument) -> None:
         """The rule gives the same outcome, every entry is a signed order, and watched orders look for themselves."""
@@ -141,7 +143,7 @@ class ClearingAudit:
             report.differ(subject, "side in the clearing", order.side, type(entry).__name__)
 
     def _number(self, product: str, number: int, clearing: str) -> None:
-        other = self._numbers[product].setdefault(number, clearing)
+        other = self._numbers.setdefault(f"{product} {number:020d}", clearing)
         if other != clearing:
             self.report.differ(
                 f"clr_{clearing}", f"clearing {number} of its product", f"only clr_{other}", "another one"
@@ -154,8 +156,14 @@ class ClearingAudit:
             last[committed["product"]] = max(committed["number"], last.get(committed["product"], 0))
         for product, highest in last.items():
             before = 0
-            for number in sorted(number for number in self._numbers[product] if number <= highest):
+            for number in self._numbers_of(product):
+                if number > highest:
+                    break
                 if number != before + 1:
                     missing = f"{before + 1}" if number == before + 2 else f"{before + 1} to {number - 1}"
                     self.report.differ(f"product {product}", f"clearing {missing}", "published", "missing")
                 before = number
+
+    def _numbers_of(self, product: str) -> Iterator[int]:
+        for key, _ in self._numbers.begin_with(f"{product} "):
+            yield int(key.partition(" ")[2])

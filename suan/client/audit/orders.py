@@ -1,6 +1,6 @@
 """Published orders: the signed order behind a hash, its terms, the exchange's acknowledgement, and cancellations.
 
-Growth: memory is one entry per order that was looked at.
+Growth: one entry of the store per order that was looked at.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from suan.client.audit import documents
 from suan.client.audit.evidence import Evidence
 from suan.client.audit.report import Report
 from suan.client.audit.state import Books
+from suan.client.audit.store import Store, Table
 from suan.core import identity
 from suan.core.signed import Acknowledgement, Bid, Cancel, Offer
 from suan.core.terms import BidTerms, OfferTerms
@@ -38,10 +39,12 @@ class PublishedOrder:
 class OrderShelf:
     """Orders of the evidence, each read and checked once."""
 
-    def __init__(self, evidence: Evidence, domain: identity.Domain, books: Books, report: Report) -> None:
+    def __init__(
+        self, evidence: Evidence, domain: identity.Domain, books: Books, report: Report, store: Store
+    ) -> None:
         self.evidence, self.domain, self.books, self.report = evidence, domain, books, report
-        self._known: dict[str, PublishedOrder | None] = {}
-        self._cancelled: dict[str, bool] = {}
+        self._known: Table[str, PublishedOrder | None] = store.table("published orders")
+        self._cancelled: Table[str, bool] = store.table("published cancellations")
 
     def find(self, order_hash: str) -> PublishedOrder | None:
         """The published order behind a hash; None (and a difference) when missing or not what it says."""

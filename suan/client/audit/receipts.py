@@ -11,6 +11,7 @@ from suan.client.audit.evidence import Evidence, hash_in
 from suan.client.audit.orders import OrderShelf
 from suan.client.audit.report import Report
 from suan.client.audit.state import Books, TradeView
+from suan.client.audit.store import Store, Table
 from suan.core import identity, metering
 from suan.core.receipts import Counters, ExitReason, Receipt
 from suan.core.records import OutcomeKind, ReceiptVerdict, receipts_root
@@ -72,23 +73,28 @@ class ReceiptAudit:
         evidence: Evidence,
         shelf: OrderShelf,
         report: Report,
+        store: Store,
         visit: Callable[[CheckedReceipt], None] = lambda _: None,
     ) -> None:
         self.books, self.evidence, self.shelf, self.report = books, evidence, shelf, report
-        self.visit = visit
-        self._paid_runs: set[tuple[bytes, int]] = set()
+        self.store, self.visit = store, visit
+        self._closed: Table[str, int] = store.table("closed roots")
 
-    def check_all(self) -> None:
+    def check_all(self, between: Callable[[int], None] = lambda _: None) -> None:
         """Check every BatchSealed event in chain order, then settlements that were published and not (yet) closed."""
-        for seal in self.books.seals:
-            self._seal(seal)
-        closed = {seal["receipts_root"] for seal in self.books.seals}
+        for number, seal in enumerate(self.books.seals):
+            if self.store.once("seals", f"{number}"):
+                self.check_seal(seal)
+                between(number + 1)
         for name in self.evidence.names("settlements"):
             digest = hash_in(name)
+            if not self.store.once("published settlements", name):
+                continue
             if digest is None:
                 self.report.differ(f"settlements/{name}", "name", "0x… and the 64 digits of a root", name)
-            elif (root := identity.to_hex(digest)) not in closed:
+            elif (root := identity.to_hex(digest)) not in self._closed:
                 self._document(root)
+                between(len(self.books.seals))
 
     def _document(self, root: str) -> tuple[Json, list[PublishedRun]] | None:
         """The published document of a root with its runs; None (and a difference) when there is none."""
@@ -109,8 +115,10 @@ class ReceiptAudit:
         self.report.expect(root, "root of the receipts", root, computed)
         return document, runs
 
-    def _seal(self, seal: Json) -> None:
+    def check_seal(self, seal: Json) -> None:
+        """Check what was published of one close."""
         root = seal["receipts_root"]
+        self._closed[root] = 1
         found = self._document(root)
         if found is None:
             return
@@ -185,11 +193,9 @@ class ReceiptAudit:
                 continue
             if not ExitReason(run.receipt.exit_reason).delivers:
                 continue
-            key = (trade.record.bid, run.run)
-            if key in self._paid_runs:
-                bid = identity.ord_id(trade.record.bid)
+            bid = identity.ord_id(trade.record.bid)
+            if not self.store.once("paid runs", f"{bid} {run.run}"):
                 self.report.differ(bid, f"run {run.run}", "paid once", "paid again")
-            self._paid_runs.add(key)
 
     def _receipt(self, checked: CheckedReceipt, run: PublishedRun) -> None:
         """What a receipt says agrees with its trade and its bid, and its signer was the provider's agent."""

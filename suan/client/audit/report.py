@@ -29,8 +29,11 @@ class Report:
     market: str = ""
     block: int = 0
     block_hash: str = ""
+    block_time: int = 0
     events: int = 0
+    state_root: str = ""
     accounts_checked: int = 0
+    words_proven: int = 0
     files_checked: int = 0
     objects_checked: int = 0
     orders_checked: int = 0
@@ -53,9 +56,12 @@ class Report:
 
     def differ(self, subject: str, name: str, expected: object, found: object) -> None:
         """Record a difference; beyond DIFFERENCES_SHOWN_MAX they are counted, not kept."""
+        difference = Difference(subject, name, str(expected), str(found))
+        if difference in self.differences:
+            return  # Named by an earlier look at the same thing.
         self.differences_total += 1
         if len(self.differences) < DIFFERENCES_SHOWN_MAX:
-            self.differences.append(Difference(subject, name, str(expected), str(found)))
+            self.differences.append(difference)
 
     def expect(self, subject: str, name: str, expected: object, found: object) -> bool:
         """Compare two values and record a difference if they are not equal."""

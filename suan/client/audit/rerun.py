@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from suan.client.audit.evidence import Evidence, hash_in
 from suan.client.audit.receipts import CheckedReceipt
 from suan.client.audit.report import Report
+from suan.client.audit.store import Rows, Store
 from suan.core import identity
 from suan.core.receipts import ExitReason
 from suan.core.records import ReceiptVerdict
@@ -29,19 +30,27 @@ class Rerun:
 
     evidence: Evidence
     report: Report
+    store: Store
     share_ppm: int
-    progress: Callable[[str], None] = lambda _: None
-    _waiting: list[CheckedReceipt] = field(default_factory=list)
+    waiting: Rows[CheckedReceipt] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.waiting = Rows(self.store, "chosen receipts")
 
     def consider(self, item: CheckedReceipt) -> None:
-        """Keep a receipt if it belongs to the share; memory is one entry per chosen receipt."""
+        """Keep a receipt in the store if it belongs to the share."""
         if chosen(item.digest, self.share_ppm):
-            self._waiting.append(item)
+            self.waiting.append(item)
 
-    def run(self) -> None:
-        """Recompute what was kept, and compare the hashes of the same share of all published objects."""
-        for item in self._waiting:
-            self._one(item)
+    def run(self, between: Callable[[int], None] = lambda _: None) -> None:
+        """Recompute what was kept, and compare the hashes of the same share of all published objects.
+
+        `between` two of them gets the number of jobs so far.
+        """
+        for number, item in enumerate(self.waiting):
+            if self.store.once("recomputed", f"{number}"):
+                self._one(item)
+                between(number + 1)
         if self.share_ppm:
             self._objects()
 
@@ -57,7 +66,6 @@ class Rerun:
         if module is None or stdin is None:
             return
         finding = recompute_receipt(item, module, stdin)
-        self.progress(subject)
         self.report.runs_recomputed += 1
         wanted = WANTED.get(item.verdict)
         if wanted is not None and finding.judgement is not wanted:
@@ -80,7 +88,7 @@ class Rerun:
             digest = hash_in(name)
             if digest is None:
                 self.report.differ(f"objects/{name}", "name", "0x… and the 64 digits of a hash", name)
-            elif chosen(digest, self.share_ppm):
+            elif chosen(digest, self.share_ppm) and self.store.once("objects", name):
                 data = self.evidence.read("objects", name)
                 found = "missing" if data is None else identity.sha256_hex(data)
                 self.report.expect(f"objects/{name}", "hash", name, found)

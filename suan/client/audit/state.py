@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from suan.core.records import BatchHead, Record
 
@@ -27,6 +28,7 @@ class Parameters:
     bond_floor_price: int
     verification_grace: int
     withdrawal_delay: int
+    code_hash: str
 
 
 @dataclass
@@ -61,22 +63,42 @@ class TradeView:
     closed: Json | None = None
 
 
+class Appendable(Protocol):
+    """A list that only grows."""
+
+    def append(self, value: Json, /) -> None: ...
+
+    def __getitem__(self, position: int, /) -> Json: ...
+
+    def __iter__(self) -> Iterator[Json]: ...
+
+    def __len__(self) -> int: ...
+
+
+def _no_seals() -> list[Json]:
+    return []
+
+
 @dataclass
 class Books:
-    """Everything that the events say, in chain order."""
+    """Everything that the events say, in chain order. An audit keeps the parts that grow in a file (memory.py)."""
 
-    accounts: dict[str, Account] = field(default_factory=lambda: defaultdict(Account))
-    uses: dict[tuple[str, str], OrderUse] = field(default_factory=lambda: defaultdict(OrderUse))
-    trades: dict[str, TradeView] = field(default_factory=dict)
-    batches: dict[str, BatchHead] = field(default_factory=dict)
-    open_bits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    clearings: dict[str, Json] = field(default_factory=dict)
-    rejected_fills: dict[str, int] = field(default_factory=dict)
-    seals: list[Json] = field(default_factory=list)
-    verifier_sets: dict[str, tuple[list[str], int]] = field(default_factory=dict)
-    agents: dict[tuple[str, str], list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
-    delegates: dict[tuple[str, str, int], Json] = field(default_factory=dict)
-    spent: dict[tuple[str, str, int], int] = field(default_factory=lambda: defaultdict(int))
+    accounts: MutableMapping[str, Account] = field(default_factory=lambda: defaultdict(Account))
+    uses: MutableMapping[tuple[str, str], OrderUse] = field(default_factory=lambda: defaultdict(OrderUse))
+    trades: MutableMapping[str, TradeView] = field(default_factory=dict)
+    runs_by_clearing: MutableMapping[str, int] = field(default_factory=dict)
+    """Runs of each locked trade, under "clearing trade"."""
+    batches: MutableMapping[str, BatchHead] = field(default_factory=dict)
+    open_bits: MutableMapping[str, int] = field(default_factory=lambda: defaultdict(int))
+    clearings: MutableMapping[str, Json] = field(default_factory=dict)
+    rejected_fills: MutableMapping[str, int] = field(default_factory=dict)
+    seals: Appendable = field(default_factory=_no_seals)
+    verifier_sets: MutableMapping[str, tuple[list[str], int]] = field(default_factory=dict)
+    agents: MutableMapping[tuple[str, str], list[tuple[int, int]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    delegates: MutableMapping[tuple[str, str, int], Json] = field(default_factory=dict)
+    spent: MutableMapping[tuple[str, str, int], int] = field(default_factory=lambda: defaultdict(int))
     operator: str = ""
     deposits: int = 0
     withdrawals: int = 0
