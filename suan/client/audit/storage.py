@@ -114,6 +114,8 @@ class StorageAudit:
 
     def _batches(self, batches: Iterable[str]) -> Iterator[_Wanted]:
         for batch in batches:
+            if not batch:
+                continue  # Trades whose batch was never announced: named where they were closed.
             bits = self.books.open_bits.get(batch, 0)
             slots = [layout.open_bits_slot(batch)]
             yield _Wanted(f"bat_{batch}", "open trades in the contract's storage", slots, bits, int)
