@@ -26,6 +26,7 @@ from operations import layout, postgres
 MANIFEST, DUMP, DEPLOYMENT, EVIDENCE = "manifest.json", "database.dump", "deployment.json", "evidence"
 FORMAT = "suan backup 1"
 DUMP_SECONDS_MAX = 3_600
+COMMAND_SECONDS_MAX = 900
 PROGRESS_SECONDS = 2.0
 CHUNK_BYTES = 1 << 20
 
@@ -104,6 +105,7 @@ def restore(file: Path, *, var: Path, url: str) -> None:
             env=environment,
             capture_output=True,
             text=True,
+            timeout=COMMAND_SECONDS_MAX,
         )
         if done.returncode != 0:
             raise layout.Refused(f"manage.py {command[0]} failed after the restore: {done.stderr[-2000:]}")
