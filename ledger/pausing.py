@@ -70,8 +70,8 @@ def set_paused(
 
 
 def _wait(gateway: Gateway, tx_hash: str, say: Callable[[str], object]) -> None:
-    began = said = time.monotonic()
-    while time.monotonic() - began < WAIT_SECONDS_MAX:
+    said_each = round(SAY_SECONDS / POLL_SECONDS)
+    for poll in range(1, round(WAIT_SECONDS_MAX / POLL_SECONDS)):
         receipt = gateway.receipt(tx_hash)
         if receipt is not None:
             if not receipt.succeeded:
@@ -79,9 +79,8 @@ def _wait(gateway: Gateway, tx_hash: str, say: Callable[[str], object]) -> None:
                     f"{tx_hash} reverted; is the admin of the deployment file still the contract's admin?"
                 )
             return
-        if time.monotonic() - said >= SAY_SECONDS:
-            said = time.monotonic()
-            say(f"waiting since {said - began:.0f} s")
+        if poll % said_each == 0:
+            say(f"waiting since {poll * POLL_SECONDS:.0f} s")
         time.sleep(POLL_SECONDS)
     raise PauseFailed(
         f"{tx_hash} is in no block after {WAIT_SECONDS_MAX} s; run the command again: it replaces nothing"
