@@ -24,6 +24,8 @@ class VerifierSet:
     id: str
     members: tuple[str, ...]
     threshold: int
+    payout_cap: int
+    """Base units that verdicts of the set may pay out in one payout window."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Deployment:
     block: int
     market: str
     registry: str
+    evidence_log: str
     token: str
     operator: str
     relayer: str
@@ -265,7 +268,7 @@ def _read_deployment(path: Path, _mtime: int, _inode: int) -> Deployment:
     raw = json.loads(path.read_text())
     members = raw["verifier_set"]
     addresses = (
-        "market", "registry", "token", "operator", "relayer", "treasury", "pool", "rerun_account", "admin"
+        "market", "registry", "evidence_log", "token", "operator", "relayer", "treasury", "pool", "rerun_account", "admin"
     )  # fmt: skip
     numbers = (
         "chain_id", "block", "fee_bps", "bond_bps", "bond_floor_price", "verification_grace", "withdrawal_delay",
@@ -278,6 +281,7 @@ def _read_deployment(path: Path, _mtime: int, _inode: int) -> Deployment:
             id=members["id"].lower(),
             members=tuple(member.lower() for member in members["members"]),
             threshold=int(members["threshold"]),
+            payout_cap=int(members["payout_cap"]),
         ),
         profile=str(raw["profile"]),
         raw=raw,

@@ -189,7 +189,7 @@ contract Market is Openings {
     }
 
     function _checkQuorum(bytes32 verifierSet, bytes32 structHash, bytes[] calldata signatures) private view {
-        (address[] memory members, uint8 threshold) = registry.verifierSetOf(verifierSet);
+        (address[] memory members, uint8 threshold,) = registry.verifierSetOf(verifierSet);
         uint256 accepted = Signatures.countMembers(_hashTypedDataV4(structHash), signatures, members);
         if (accepted < threshold || accepted != signatures.length) {
             revert QuorumNotReached(verifierSet, accepted, threshold);

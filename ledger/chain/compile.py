@@ -20,8 +20,8 @@ from typing import Any, TypedDict
 import solcx
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
-DEPLOYED = ("Market", "Registry", "TestToken")
-INTERFACES = ("IMarket", "IRegistry")
+DEPLOYED = ("Market", "Registry", "EvidenceLog", "TestToken")
+INTERFACES = ("IMarket", "IRegistry", "IEvidenceLog")
 IMPORT = re.compile(r'^\s*(?:import|\}\s*from|from)\b[^"\']*["\']([^"\']+)["\']', re.MULTILINE)
 SOURCES_MAX = 200
 
@@ -40,7 +40,7 @@ class Artifact(TypedDict):
 
 
 def artifacts(var: Path) -> dict[str, Artifact]:
-    """Return Market, Registry, TestToken and their interfaces, compiled now or read from var/contracts/.
+    """Return Market, Registry, EvidenceLog, TestToken and their interfaces, compiled now or read from var/contracts/.
 
     Raises CompileError if the sources do not compile.
     """

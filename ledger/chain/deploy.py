@@ -1,6 +1,6 @@
 """Put the contracts on a chain once, and write down where they are.
 
-`deploy` sends five transactions (token, registry, market, verifier set, acknowledger's key), asserts what they must
+`deploy` sends six transactions (token, registry, evidence log, market, verifier set, acknowledger's key), asserts what they must
 have brought about, and writes the deployment file of docs/protocol.md, section 4. With the file in place it sends
 nothing: it checks that the chain still runs exactly this code at these addresses and returns the file's content. It
 holds no key; the caller signs.
@@ -23,7 +23,8 @@ from eth_abi.abi import encode
 
 from ledger.chain.compile import Artifact, artifacts
 from suan.core.abi import decode_result, encode_call
-from suan.core.identity import checksum, keccak, normalise_address, registry_domain
+from suan.core.identity import checksum, normalise_address, registry_domain, to_hex
+from suan.core.records import verifier_set_id
 from suan.core.signed import SetAgent
 
 RPC_TIMEOUT_SECONDS = 10
@@ -32,6 +33,8 @@ RECEIPT_TIMEOUT_SECONDS = 120
 PERMISSION_SECONDS = 3_600
 FOREVER = 2**40 - 1
 DAY = 86_400
+TOKEN = 10**18
+DEPLOYED_ROLES = (("market", "Market"), ("registry", "Registry"), ("evidence_log", "EvidenceLog"))
 # The members of IMarket.Parameters, in its order.
 CONSTRUCTOR_TYPES = (
     "(address,address,address,address,address,address,address,uint16,uint16,uint96,uint40,uint40)"
@@ -52,7 +55,8 @@ class DeployError(Exception):
 class Parameters:
     """What a market is deployed with. Addresses in any case; prices in base units; windows in seconds.
 
-    `members` and `threshold` are the verifier set; `token` None deploys the test token.
+    `members`, `threshold` and `payout_cap` (base units per payout window) are the verifier set; `token` None deploys
+    the test token.
     """
 
     profile: str
@@ -65,6 +69,7 @@ class Parameters:
     rerun_account: str
     members: tuple[str, ...]
     threshold: int
+    payout_cap: int
     verification_grace: int
     withdrawal_delay: int
     confirmations: int
@@ -75,10 +80,24 @@ class Parameters:
 
 
 PROFILES: dict[str, dict[str, int]] = {
-    "demo": {"verification_grace": 20, "withdrawal_delay": 30, "confirmations": 12},
-    "default": {"verification_grace": DAY, "withdrawal_delay": DAY, "confirmations": 12},
+    "demo": {
+        "verification_grace": 20,
+        "withdrawal_delay": 30,
+        "confirmations": 12,
+        "payout_cap": 1_000_000 * TOKEN,
+    },
+    "default": {
+        "verification_grace": DAY,
+        "withdrawal_delay": DAY,
+        "confirmations": 12,
+        "payout_cap": 100_000 * TOKEN,
+    },
 }
-"""Windows of the named profiles, for `Parameters(profile=name, **PROFILES[name], …)`."""
+"""Windows and limits of the named profiles, for `Parameters(profile=name, **PROFILES[name], …)`.
+
+The payout cap is what verifiers who lie together can cost at most in one window. A demonstration's window is short and
+its money is play money, so its cap stays out of the way.
+"""
 
 
 def deploy(
@@ -118,25 +137,28 @@ def _deploy_all(
     first_block = chain.number("eth_blockNumber") + 1
     token = normalise_address(p.token) if p.token else chain.create(compiled["TestToken"]["bytecode"])
     registry = chain.create(compiled["Registry"]["bytecode"])
+    evidence_log = chain.create(compiled["EvidenceLog"]["bytecode"])
     addresses = (token, registry, p.admin, p.operator, p.treasury, p.pool, p.rerun_account)
     rules = (p.fee_bps, p.bond_bps, p.bond_floor_price, p.verification_grace, p.withdrawal_delay)
     arguments = encode([CONSTRUCTOR_TYPES], [(*map(normalise_address, addresses), *rules)])
     market = chain.create(compiled["Market"]["bytecode"] + arguments.hex())
     members = sorted(normalise_address(member) for member in p.members)
-    chain.send(registry, encode_call("registerVerifierSet", members, p.threshold))
+    chain.send(registry, encode_call("registerVerifierSet", members, p.threshold, p.payout_cap))
     chain.send(registry, _permission(chain, registry, p, sign_as_operator))
     return {
         "chain_id": chain.chain_id,
         "block": first_block,
         "market": market,
         "registry": registry,
+        "evidence_log": evidence_log,
         "token": token,
         "operator": normalise_address(p.operator),
         "relayer": normalise_address(p.relayer),
         "verifier_set": {
-            "id": "0x" + keccak(encode(["address[]", "uint8"], [members, p.threshold])).hex(),
+            "id": to_hex(verifier_set_id(members, p.threshold, p.payout_cap)),
             "members": members,
             "threshold": p.threshold,
+            "payout_cap": str(p.payout_cap),
         },
         "treasury": normalise_address(p.treasury),
         "pool": normalise_address(p.pool),
@@ -190,7 +212,7 @@ def _check_existing(chain: _Chain, found: dict[str, Any], compiled: dict[str, Ar
 
 
 def _check_code(chain: _Chain, deployment: dict[str, Any], compiled: dict[str, Artifact]) -> None:
-    for role, name in (("market", "Market"), ("registry", "Registry")):
+    for role, name in DEPLOYED_ROLES:
         code = chain.code(deployment[role])
         if not code:
             raise DeployError(f"there is no contract at {deployment[role]} ({role})")
@@ -236,6 +258,7 @@ def _check_state(chain: _Chain, made: dict[str, Any], p: Parameters) -> None:
     found = chain.read(made["registry"], "verifierSetOf", bytes.fromhex(verifiers["id"][2:]))
     _expect("members", list(found["members"]), verifiers["members"])
     _expect("threshold", found["threshold"], verifiers["threshold"])
+    _expect("payout cap", str(found["payout_cap"]), verifiers["payout_cap"])
     until = chain.only(made["registry"], "agentValidUntil", p.operator, p.acknowledger)
     _expect("agent of the operator", until, FOREVER)
 

@@ -180,12 +180,17 @@ def batch_id(head: BatchHead) -> bytes:
     return head.id()
 
 
-def verifier_set_id(members: Sequence[str], threshold: int) -> bytes:
-    """keccak256(abi.encode(members ascending, threshold)); ValueError outside 1 <= threshold <= members."""
+def verifier_set_id(members: Sequence[str], threshold: int, payout_cap: int) -> bytes:
+    """keccak256(abi.encode(members ascending, threshold, payout cap)); the cap is in base units per payout window.
+
+    Raises ValueError outside 1 <= threshold <= members or when the cap does not fit into uint96.
+    """
     ordered = sorted(member.lower() for member in members)
     if len(set(ordered)) != len(ordered) or not 1 <= threshold <= len(ordered) <= VERIFIERS_MAX:
         raise ValueError(f"a verifier set has 1 to {VERIFIERS_MAX} different members and no higher threshold")
-    return keccak(encode(["address[]", "uint8"], [ordered, threshold]))
+    if not 0 <= payout_cap < 2**96:
+        raise ValueError(f"a payout cap lies between 0 and 2^96 - 1 base units, got {payout_cap}")
+    return keccak(encode(["address[]", "uint8", "uint96"], [ordered, threshold, payout_cap]))
 
 
 def outcomes_hash(trades: Sequence[bytes], outcomes: Sequence[Outcome]) -> bytes:

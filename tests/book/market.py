@@ -38,6 +38,7 @@ def write_deployment(var: Path, **changes: Any) -> Deployment:
     names = (
         "market",
         "registry",
+        "evidence_log",
         "token",
         "operator",
         "relayer",
@@ -51,7 +52,12 @@ def write_deployment(var: Path, **changes: Any) -> Deployment:
         "chain_id": CHAIN_ID,
         "block": 1,
         **addresses,
-        "verifier_set": {"id": "0x" + "5e" * 32, "members": [Key("verifier").address], "threshold": 1},
+        "verifier_set": {
+            "id": "0x" + "5e" * 32,
+            "members": [Key("verifier").address],
+            "threshold": 1,
+            "payout_cap": str(10**24),
+        },
         "fee_bps": 100,
         "bond_bps": 2_500,
         "bond_floor_price": 10**16,

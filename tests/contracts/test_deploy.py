@@ -78,6 +78,7 @@ def test_a_fresh_chain_gets_contracts_that_are_what_the_file_says(anvil, signer,
     verifiers = made["verifier_set"]
     found = read(anvil, registry, "verifierSetOf", bytes.fromhex(verifiers["id"][2:]))
     assert list(found["members"]) == verifiers["members"] == sorted(verifiers["members"])
+    assert str(found["payout_cap"]) == verifiers["payout_cap"] == str(PROFILES["demo"]["payout_cap"])
     owner, key = signer.address("operator"), signer.address("acknowledger")
     assert only(anvil, registry, "agentValidUntil", owner, key) == 2**40 - 1
 
@@ -154,6 +155,6 @@ def test_an_existing_token_is_used(anvil, signer, cache, tmp_path) -> None:
 
 
 def test_both_profiles_are_complete() -> None:
-    windows = {"verification_grace", "withdrawal_delay", "confirmations"}
+    windows = {"verification_grace", "withdrawal_delay", "confirmations", "payout_cap"}
     assert {name: set(values) for name, values in PROFILES.items()} == {"demo": windows, "default": windows}
     assert deployment.PROFILES["default"]["withdrawal_delay"] == 86_400

@@ -7,8 +7,8 @@ import pytest
 
 from tests.contracts.forge import CONTRACTS, forge
 
-TESTS_MIN = 220
-SUITES = ("market/", "registry/", "token/", "libraries/", "invariant/")
+TESTS_MIN = 258
+SUITES = ("market/", "registry/", "evidence/", "token/", "libraries/", "invariant/")
 
 
 def test_every_solidity_test_passes() -> None:

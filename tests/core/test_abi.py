@@ -103,9 +103,9 @@ def test_a_locked_trade_is_read_from_its_log(record):
 def test_an_event_with_an_array_and_one_with_the_name_of_a_keyword_are_read():
     members = ["0x" + "11" * 20, "0x" + "22" * 20]
     entry = abi.EVENTS["VerifierSetRegistered"]
-    data = encode(["address[]", "uint8"], [members, 2])
+    data = encode(["address[]", "uint8", "uint96"], [members, 2, 9])
     assert abi.decode_event([entry.topic, b"\x07" * 32], data)[1] == {
-        "id": "0x" + "07" * 32, "members": members, "threshold": 2,
+        "id": "0x" + "07" * 32, "members": members, "threshold": 2, "payout_cap": 9,
     }  # fmt: skip
     topics = [abi.EVENTS["Deposited"].topic, *(encode(["address"], [member]) for member in members)]
     assert abi.decode_event(topics, encode(["uint128"], [5]))[1] == {

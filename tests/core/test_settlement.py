@@ -212,10 +212,21 @@ def test_ids_depend_on_everything_they_name():
 
 
 def test_a_verifier_set_has_one_id_whatever_the_order_of_its_members():
-    assert verifier_set_id([A, B], 2) == verifier_set_id([B, A.upper().replace("X", "x")], 2)
-    for members, threshold in (([], 1), ([A, A], 1), ([A], 2), ([A], 0)):
+    assert verifier_set_id([A, B], 2, 7) == verifier_set_id([B, A.upper().replace("X", "x")], 2, 7)
+    assert (
+        len({verifier_set_id([A, B], 1, 7), verifier_set_id([A, B], 2, 7), verifier_set_id([A, B], 2, 8)})
+        == 3
+    )
+    for members, threshold, cap in (
+        ([], 1, 7),
+        ([A, A], 1, 7),
+        ([A], 2, 7),
+        ([A], 0, 7),
+        ([A], 1, 2**96),
+        ([A], 1, -1),
+    ):
         with pytest.raises(ValueError):
-            verifier_set_id(members, threshold)
+            verifier_set_id(members, threshold, cap)
 
 
 def test_every_run_has_exactly_one_leaf_in_the_receipts_tree():

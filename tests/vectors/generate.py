@@ -206,15 +206,15 @@ def record_vectors() -> Vector:
     parameters = MarketParameters(150, 2_500, 10**15, 60, 60)
     outcomes = [_outcome(chain, record) for record in records]
     payouts = [split(record, outcome, parameters) for record, outcome in zip(records, outcomes, strict=True)]
-    members = [chain.address() for _ in range(3)]
-    head = BatchHead(7, batch_tree(records).root, verifier_set_id(members, 2), len(records))
+    members, cap = [chain.address() for _ in range(3)], 2**96 - 1
+    head = BatchHead(7, batch_tree(records).root, verifier_set_id(members, 2, cap), len(records))
     arguments = close_arguments(records, [0, 3, 4, 8])
     vector: Vector = {"clearing_id": [to_hex(clearing.id()) for clearing in clearings]}
     vector |= _columns("clearing", clearings) | _columns("record", records) | _columns("outcome", outcomes)
     vector["record_leaf"] = [to_hex(record.leaf()) for record in records]
     vector["record_clearing_id"] = [to_hex(clearings[i % len(clearings)].id()) for i in range(len(records))]
     vector["members"] = sorted(members)
-    vector["threshold"] = "2"
+    vector |= {"threshold": "2", "payout_cap": str(cap)}
     vector |= {f"batch_{name}": _text(kind, getattr(head, name)) for kind, _, name in layout(BatchHead.TYPE)}
     vector["batch_id"] = to_hex(head.id())
     vector["outcomes_hash"] = to_hex(outcomes_hash([record.trade for record in records], outcomes))

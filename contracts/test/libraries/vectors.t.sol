@@ -170,7 +170,9 @@ contract VectorsTest is MarketTest {
 
     function test_the_verifier_set_and_the_outcomes_hash_as_in_the_golden_file() external {
         string memory json = Vectors.read("records");
-        bytes32 id = registry.registerVerifierSet(json.accounts("members"), uint8(vm.parseJsonUint(json, ".threshold")));
+        uint8 threshold = uint8(vm.parseJsonUint(json, ".threshold"));
+        uint96 payoutCap = uint96(vm.parseJsonUint(json, ".payout_cap"));
+        bytes32 id = registry.registerVerifierSet(json.accounts("members"), threshold, payoutCap);
         vm.assertEq(id, vm.parseJsonBytes32(json, ".batch_verifier_set"), "verifier set");
         bytes32 hash = keccak256(abi.encode(json.words("record_trade"), json.outcomes()));
         vm.assertEq(hash, vm.parseJsonBytes32(json, ".outcomes_hash"), "outcomes");

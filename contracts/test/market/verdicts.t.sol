@@ -92,7 +92,7 @@ contract VerdictsTest is MarketTest {
     function test_another_registered_set_cannot_judge() external {
         address[] memory members = new address[](1);
         members[0] = stranger;
-        bytes32 other = registry.registerVerifierSet(members, 1);
+        bytes32 other = registry.registerVerifierSet(members, 1, PAYOUT_CAP);
         IMarket.BatchHead memory head = lock.head;
         head.verifierSet = other; // another batch, which was never opened
         bytes32 id = keccak256(abi.encode(head));
@@ -113,7 +113,7 @@ contract VerdictsTest is MarketTest {
     function test_a_set_of_one_judges_alone() external {
         address[] memory members = new address[](1);
         members[0] = stranger;
-        verifierSet = registry.registerVerifierSet(members, 1);
+        verifierSet = registry.registerVerifierSet(members, 1, PAYOUT_CAP);
         Lock memory own = _openOne(1);
         bytes[] memory signatures = new bytes[](1);
         IMarket.Outcome[] memory outcomes = _outcome(SETTLED, 1, CEILING);

@@ -37,6 +37,7 @@ abstract contract MarketTest is Test {
     uint96 internal constant PRICE = 0.85 ether;
     uint64 internal constant CEILING = 3_600_000; // one GFLOPS.h a run
     uint128 internal constant FUNDS = 1_000 ether;
+    uint96 internal constant PAYOUT_CAP = 10_000 ether;
     bytes32 internal constant PRODUCT = keccak256("cpu.fp64:eu-north:recomputed");
     bytes32 internal constant RECEIPTS_ROOT = keccak256("receipts");
 
@@ -109,7 +110,7 @@ abstract contract MarketTest is Test {
                 }
             }
         }
-        verifierSet = registry.registerVerifierSet(_verifiers(), 2);
+        verifierSet = registry.registerVerifierSet(_verifiers(), 2, PAYOUT_CAP);
     }
 
     function _verifiers() internal view returns (address[] memory members) {

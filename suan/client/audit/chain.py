@@ -19,7 +19,8 @@ from suan.client.audit.state import Account, Books, Parameters
 from suan.client.errors import UsageError
 from suan.client.rpc import Rpc, RpcError
 from suan.core import abi
-from suan.core.identity import keccak
+from suan.core.identity import keccak, to_hex
+from suan.core.records import verifier_set_id
 
 Json = dict[str, Any]
 GETTERS = {
@@ -34,7 +35,12 @@ GETTERS = {
     "verification_grace": "verificationGrace",
     "withdrawal_delay": "withdrawalDelay",
 }
-REGISTRY_EVENTS = frozenset({"AgentSet", "DelegateSet", "VerifierSetRegistered"})
+REGISTRY_EVENTS = frozenset(
+    {
+        "AgentSet", "DelegateSet", "VerifierSetRegistered", "DIDOwnerChanged", "DIDDelegateChanged",
+        "DIDAttributeChanged",
+    }
+)  # fmt: skip
 UNKNOWN = "unknown"
 ADDRESS_FIELDS = frozenset({"registry", "token", "treasury", "pool", "rerun_account"})
 
@@ -241,7 +247,13 @@ def _delegate(audit: ChainAudit, event: Event) -> None:
 
 
 def _verifier_set(audit: ChainAudit, event: Event) -> None:
-    audit.books.verifier_sets[event.values["id"]] = (event.values["members"], event.values["threshold"])
+    values = event.values
+    members, threshold, cap = values["members"], values["threshold"], values["payout_cap"]
+    expected = to_hex(verifier_set_id(members, threshold, cap))
+    audit.report.expect(
+        f"verifier set {values['id']}", "hash of members, threshold and cap", expected, values["id"]
+    )
+    audit.books.verifier_sets[values["id"]] = (members, threshold)
 
 
 _HANDLERS: dict[str, Callable[[ChainAudit, Event], None]] = {
