@@ -14,9 +14,11 @@ from ledger import conf
 from ledger.audit import ChainView, Finding, SeenEvent
 from ledger.chain.gateway import NodeRefused
 from ledger.journal import AVAILABLE, CUSTODY_REF, EXITING, GENESIS, LOCKED, Ref, digest_of
-from ledger.models import Account, Attempt, Block, ChainEvent, EvidenceFile, OutgoingTx, Transfer
+from ledger.models import Account, Anchor, Attempt, Block, ChainEvent, EvidenceFile, OutgoingTx, Transfer
 from ledger.posting import MONEY_EVENTS, BooksDisagree, Move, Payees, moves_of
 from suan.core.abi import decode_result, encode_call
+from suan.core.anchors import EMPTY_HEAD, files_root, kind_word, next_head
+from suan.core.identity import from_hex, to_hex
 
 OUTGOING_ROWS_SHALLOW = 200
 REFERENCES_SHOWN_MAX = 20
@@ -283,6 +285,47 @@ def check_evidence(view: ChainView) -> Iterator[Finding]:
                 yield Finding("ledger_evidencefile", str(row), "sha256", row.sha256, found)
 
 
+def check_anchors(view: ChainView) -> Iterator[Finding]:
+    """Every anchor's root stands over its files, and the log on chain has our anchors, no others, under the right heads."""
+    table, told = "ledger_anchor", _anchors_told(view)
+    heads: dict[str, bytes] = defaultdict(lambda: EMPTY_HEAD)
+    for (kind, number), values in told.items():
+        heads[kind] = next_head(
+            heads[kind],
+            publisher=view.deployment.relayer,
+            kind=from_hex(kind),
+            number=number,
+            root=from_hex(values["root"]),
+            count=values["count"],
+        )
+        if values["head"] != to_hex(heads[kind]):
+            yield Finding(table, f"{kind}/{number}", "head", to_hex(heads[kind]), values["head"])
+    for row in Anchor.objects.order_by("kind", "number").prefetch_related("files"):
+        view.checked["anchors"] = view.checked.get("anchors", 0) + 1
+        files = [(file.name, from_hex(file.sha256)) for file in row.files.all()]
+        if row.count != len(files):
+            yield Finding(table, str(row), "count", str(row.count), str(len(files)))
+        root = to_hex(files_root(files)) if files else "no files"
+        if row.root != root:
+            yield Finding(table, str(row), "root", row.root, root)
+        entry = told.pop((to_hex(kind_word(row.kind)), row.number), None)
+        for column, stored in (("root", row.root), ("count", row.count)):
+            if entry is not None and stored != entry[column]:
+                yield Finding(table, str(row), column, str(stored), f"{entry[column]} on chain")
+    for (kind, number), values in told.items():
+        yield Finding(table, f"{kind}/{number}", "*", "no row", f"{values['root']} on chain")
+
+
+def _anchors_told(view: ChainView) -> dict[tuple[str, int], dict[str, Any]]:
+    """(kind, number) -> arguments of every entry that our publisher, the relayer, has in the log, in chain order."""
+    known = view.deployment
+    return {
+        (str(event.args["kind"]), int(str(event.args["number"]))): event.args
+        for event in view.named("EvidenceAnchored")
+        if event.address == known.evidence_log and event.args["publisher"] == known.relayer
+    }
+
+
 def fold(view: ChainView, *, upto: int) -> dict[Ref, int]:
     """Balances of every account (credits minus debits) after the events at or below block `upto`."""
     balances: dict[Ref, int] = defaultdict(int)
@@ -327,4 +370,5 @@ CHECKS = {
     "contract": check_contract,
     "outgoing": check_outgoing,
     "evidence": check_evidence,
+    "anchors": check_anchors,
 }

@@ -28,11 +28,11 @@ def local_chain() -> LocalChain:
 
 
 def indexer() -> Indexer:
-    """Reads the Market and the Registry from the block of their deployment on."""
+    """Reads Market, Registry and EvidenceLog from the block of their deployment on."""
     known = queries.deployment()
     return Indexer(
         gateway(),
-        contracts=[known.market, known.registry],
+        contracts=[known.market, known.registry, known.evidence_log],
         first_block=known.block,
         confirmations=known.confirmations,
     )

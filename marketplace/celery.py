@@ -41,6 +41,8 @@ def schedule() -> dict[str, dict]:
         "finalize": every("marketplace.settlement.tasks.finalize", settings.SWEEP_SECONDS),
         # ledger: the journal against the chain.
         "reconcile": every("ledger.tasks.reconcile", settings.RECONCILE_SECONDS),
+        # ledger: roots over new evidence go to the log on the chain.
+        "anchor evidence": every("ledger.tasks.anchor_evidence", settings.ANCHOR_SECONDS),
     }
 
 

@@ -320,6 +320,7 @@ LOCK_SECONDS = seconds("LOCK_SECONDS", 2)  # Fills wait at most this long for co
 CLOSE_SECONDS = seconds("CLOSE_SECONDS", 2)
 SWEEP_SECONDS = seconds("SWEEP_SECONDS", 1)  # Opening jobs, leases, expiries, verification.
 RECONCILE_SECONDS = seconds("RECONCILE_SECONDS", 30)
+ANCHOR_SECONDS = seconds("ANCHOR_SECONDS", 60 if DEMO else 3_600)
 SEND_SECONDS = seconds("SEND_SECONDS", 0.25)  # Between two looks of the sender for planned transactions.
 INDEX_SECONDS = seconds("INDEX_SECONDS", 0.25)  # Between two looks of the indexer at the chain's head.
 BLOCK_SECONDS = seconds(
