@@ -37,8 +37,8 @@ test: setup $(TOOLS) ## all tests, with real PostgreSQL, Valkey, chain and contr
 test-fast: $(SUAN) $(TOOLS) ## tests of the rules alone: no services
 	@.venv/bin/pytest -m 'not slow and not chain and not browser and not django_db' tests/core tests/clearing tests/architecture
 
-chaos: setup ## kill each process once in mid-trade; nothing may be lost (SEED=7)
-	@$(PY) -m operations chaos --seed $(SEED)
+chaos: setup ## a storm of kills and reorgs over one market; nothing may be lost (SEED=7 TRADES=100 KILLS=20 REORGS=5)
+	@$(PY) -m operations chaos --seed $(SEED) $(if $(TRADES),--trades $(TRADES)) $(if $(KILLS),--kills $(KILLS)) $(if $(REORGS),--reorgs $(REORGS))
 
 bench: setup ## the numbers behind our claims, measured here
 	@for file in benchmarks/[a-z]*.py; do printf '\n>> %s\n' "$$file"; $(PY) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; done
