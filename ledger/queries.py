@@ -15,6 +15,7 @@ from django.db.models import F, QuerySet
 from ledger import conf
 from ledger.errors import NotDeployed
 from ledger.models import Account, Block, ChainEvent, Cursor, Difference, Halt, OutgoingTx
+from suan.core.proofs import ROOT_EVENTS
 
 EVENTS_MAX = 1000
 
@@ -143,6 +144,14 @@ def events_of(*, name: str, subject: str, confirmations: int = 0) -> list[ChainE
         block__number__lte=_ceiling(confirmations),
     )
     return list(rows.select_related("block").order_by("position"))
+
+
+def root_event(*, batch: str, root: str) -> ChainEvent | None:
+    """The canonical event by which the Market logged a receipts root for a lock batch (both hex), with its block."""
+    rows = ChainEvent.objects.filter(
+        name__in=ROOT_EVENTS, subject=batch, args__receipts_root=root, block__canonical=True
+    )
+    return rows.select_related("block").order_by("-position").first()
 
 
 def outgoing(key: str) -> OutgoingTx | None:
