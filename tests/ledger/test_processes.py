@@ -58,7 +58,9 @@ def test_reading_until_the_head_ends_there_and_exports_what_following_exports(
     followed = b"".join(export.view())
     call_command("export_view")
     assert capsysbinary.readouterr().out == followed
-    with connection.cursor() as cursor:  # The books refuse this to everybody but a superuser with triggers off.
+    with (
+        connection.cursor() as cursor
+    ):  # The books refuse this to everybody but a superuser with triggers off.
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(
             "TRUNCATE ledger_block, ledger_chainevent, ledger_cursor, ledger_account, ledger_transfer CASCADE"
