@@ -90,7 +90,8 @@ def test_spoilt_balances_are_folded_again_from_the_transfers(traded: World, stat
         "UPDATE ledger_block SET hash = '0x' || repeat('7', 64) WHERE id ="
         " (SELECT block_id FROM ledger_chainevent WHERE name = 'Deposited' ORDER BY position DESC LIMIT 1)",
         "INSERT INTO ledger_chainevent (block_id, position, tx_hash, log_index, address, name, subject, args, postings)"
-        " SELECT block_id, 999999, tx_hash, 77, address, name, subject, args, 0 FROM ledger_chainevent LIMIT 1",
+        " SELECT block_id, 999999, tx_hash, 77, address, name, subject, args, 0 FROM ledger_chainevent"
+        " WHERE block_id IN (SELECT id FROM ledger_block WHERE canonical) ORDER BY position LIMIT 1",
     ],
 )
 def test_a_spoilt_index_is_read_again_from_the_node(traded: World, statement: str):
