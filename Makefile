@@ -19,7 +19,7 @@ NODE := node_modules/.suan-stamp
 JOBS := examples/build/.stamp
 SCRIPTS := $(wildcard frontend/static/js/*.js frontend/static/js/*/*.js)
 
-.PHONY: help demo up test test-fast chaos check reset bench setup
+.PHONY: help demo up test test-fast chaos check reset bench gas setup
 
 help: ## this list
 	@printf 'Suan: an open exchange for computing power\n\n'
@@ -39,6 +39,9 @@ test-fast: $(SUAN) $(TOOLS) ## tests of the rules alone: no services
 
 chaos: setup ## kill each process once in mid-trade; nothing may be lost (SEED=7)
 	@$(PY) -m operations chaos --seed $(SEED)
+
+gas: setup ## what a trade costs on chain, from receipts of a real Anvil; writes var/gas.json
+	@$(PY) -m benchmarks.gas
 
 bench: setup ## the numbers behind our claims, measured here
 	@for file in benchmarks/[a-z]*.py; do printf '\n>> %s\n' "$$file"; $(PY) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; done

@@ -328,7 +328,7 @@ def _moves(view: ChainView, *, upto: int) -> Iterator[tuple[SeenEvent, list[Move
     for event in view.events:
         if event.block_number > upto or event.name not in MONEY_EVENTS or event.address != known.market:
             continue
-        if event.name == "TradeLocked":
+        if event.name in ("TradeLocked", "SessionOpened"):
             locks[event.subject] = event.args
         try:
             yield event, moves_of(event.name, event.args, locks.get(event.subject), payees=payees)

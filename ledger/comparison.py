@@ -120,7 +120,7 @@ def _fold(**_fingerprint: int | None) -> tuple[Mapping[Ref, int], int, int]:
     balances: dict[Ref, int] = defaultdict(int)
     sums: dict[str, int] = defaultdict(int)
     for event in _posted().iterator(chunk_size=1_000):
-        if event.name == "TradeLocked":
+        if event.name in ("TradeLocked", "SessionOpened"):
             locks[event.subject] = event.args
         try:
             moves = moves_of(event.name, event.args, locks.get(event.subject), payees=known)
@@ -130,4 +130,5 @@ def _fold(**_fingerprint: int | None) -> tuple[Mapping[Ref, int], int, int]:
             balances[move.debit] -= move.amount
             balances[move.credit] += move.amount
             sums[event.name] += move.amount
-    return MappingProxyType(dict(balances)), sums["Deposited"], sums["Withdrawn"]
+    left = sums["Withdrawn"] + sums["Migrated"]
+    return MappingProxyType(dict(balances)), sums["Deposited"], left

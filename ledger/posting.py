@@ -19,7 +19,21 @@ from ledger.journal import AVAILABLE, CUSTODY_REF, EXITING, LOCKED, Ref
 from ledger.models import ChainEvent, Cursor, Transfer
 from suan.core.units import payment
 
-MONEY_EVENTS = ("Deposited", "WithdrawalRequested", "Withdrawn", "TradeLocked", "TradeClosed")
+MONEY_EVENTS = (
+    "Deposited",
+    "WithdrawalRequested",
+    "Withdrawn",
+    "Migrated",
+    "TradeLocked",
+    "TradeClosed",
+    "DisputeOpened",
+    "DisputeRuled",
+    "SessionOpened",
+    "VoucherRedeemed",
+    "SessionClosed",
+)
+# What another event must have said first: the parties of a trade, or of a session.
+_NEEDS = {"TradeClosed": "TradeLocked", "VoucherRedeemed": "SessionOpened", "SessionClosed": "SessionOpened"}
 EVENTS_PER_CALL_MAX = 500
 REFUNDED, SETTLED, SLASHED = 0, 1, 2
 
@@ -99,13 +113,14 @@ def reverse_orphaned_events(*, now: datetime) -> int:
 
 
 def moves_of(name: str, args: dict[str, Any], lock: dict[str, Any] | None, *, payees: Payees) -> list[Move]:
-    """The movements that an event means. Pure. `lock`: arguments of the trade's TradeLocked, for TradeClosed."""
+    """The movements that an event means. Pure. `lock`: arguments of the TradeLocked of a TradeClosed, or of the
+    SessionOpened of what a session does later."""
     if name == "Deposited":
         return [Move("deposit", CUSTODY_REF, Ref(args["account"], AVAILABLE), int(args["amount"]))]
     if name == "WithdrawalRequested":
         account = args["account"]
         return [Move("exit", Ref(account, AVAILABLE), Ref(account, EXITING), int(args["amount"]))]
-    if name == "Withdrawn":
+    if name in ("Withdrawn", "Migrated"):
         return [Move("withdrawn", Ref(args["account"], EXITING), CUSTODY_REF, int(args["amount"]))]
     if name == "TradeLocked":
         trade, buyer, provider = args["trade"], args["buyer"], args["provider"]
@@ -116,9 +131,39 @@ def moves_of(name: str, args: dict[str, Any], lock: dict[str, Any] | None, *, pa
                  f"trade:trd_{trade}:bond"),
         ]  # fmt: skip
         return [move for move in moves if move.amount]
-    if name != "TradeClosed" or lock is None:
+    if name in ("DisputeOpened", "DisputeRuled"):
+        return [move for move in _dispute_moves(name, args) if move.amount]
+    if name == "SessionOpened":
+        buyer, ceiling = args["terms"]["buyer"], int(args["terms"]["ceiling"])
+        return [Move("ceiling", Ref(buyer, AVAILABLE), Ref(buyer, LOCKED), ceiling)]
+    if lock is None or name not in _NEEDS:
         raise BooksDisagree(f"{name} moves no money that we know of")
-    return split_close(args, lock, payees)
+    if name == "TradeClosed":
+        return split_close(args, lock, payees)
+    return [move for move in _session_moves(name, args, lock["terms"], payees) if move.amount]
+
+
+def _dispute_moves(name: str, args: dict[str, Any]) -> list[Move]:
+    who, bond = args["challenger"], int(args["bond"])
+    if name == "DisputeOpened":
+        return [Move("bond", Ref(who, AVAILABLE), Ref(who, LOCKED), bond)]
+    forfeited, opponent = int(args["forfeited"]), Ref(args["opponent"], AVAILABLE)
+    return [
+        Move("forfeited", Ref(who, LOCKED), opponent, forfeited),
+        Move("bond", Ref(who, LOCKED), Ref(who, AVAILABLE), bond - forfeited),
+        Move("reward", opponent, Ref(who, AVAILABLE), int(args["reward"])),
+    ]
+
+
+def _session_moves(name: str, args: dict[str, Any], terms: dict[str, Any], payees: Payees) -> list[Move]:
+    buyer = Ref(terms["buyer"], LOCKED)
+    if name == "SessionClosed":
+        return [Move("released", buyer, Ref(terms["buyer"], AVAILABLE), int(args["released"]))]
+    paid, fee = int(args["paid"]), int(args["fee"])
+    return [
+        Move("paid", buyer, Ref(terms["provider"], AVAILABLE), paid - fee),
+        Move("fee", buyer, Ref(payees.treasury, AVAILABLE), fee),
+    ]
 
 
 def split_close(args: dict[str, Any], lock: dict[str, Any], payees: Payees) -> list[Move]:
@@ -162,14 +207,15 @@ def _post_event(event_id: int, now: datetime) -> int:
 
 
 def _lock_of(event: ChainEvent) -> dict[str, Any] | None:
-    if event.name != "TradeClosed":
+    needed = _NEEDS.get(event.name)
+    if needed is None:
         return None
     locked = ChainEvent.objects.filter(
-        name="TradeLocked", subject=event.subject, block__canonical=True, position__lt=event.position
+        name=needed, subject=event.subject, block__canonical=True, position__lt=event.position
     )
     found = locked.order_by("-position").first()
     if found is None:
-        raise BooksDisagree(f"trade {event.subject} closed in {event.tx_hash} without a lock")
+        raise BooksDisagree(f"{event.name} of {event.subject} in {event.tx_hash} without a {needed}")
     return found.args
 
 

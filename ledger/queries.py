@@ -15,6 +15,7 @@ from django.db.models import F, QuerySet
 from ledger import conf
 from ledger.errors import NotDeployed
 from ledger.models import Account, Block, ChainEvent, Cursor, Difference, Halt, OutgoingTx
+from suan.core.records import KeySet
 
 EVENTS_MAX = 1000
 
@@ -24,6 +25,12 @@ class VerifierSet:
     id: str
     members: tuple[str, ...]
     threshold: int
+    payout_cap: int
+
+    @property
+    def key_set(self) -> KeySet:
+        """The set as a call of the Market carries it."""
+        return KeySet(self.members, self.threshold, self.payout_cap)
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Deployment:
     operator: str
     relayer: str
     verifier_set: VerifierSet
+    arbiter_set: VerifierSet
     treasury: str
     pool: str
     rerun_account: str
@@ -47,6 +55,8 @@ class Deployment:
     bond_floor_price: int
     verification_grace: int
     withdrawal_delay: int
+    dispute_window: int
+    dispute_bond: int
     confirmations: int
     profile: str
     raw: dict[str, Any]
@@ -263,22 +273,27 @@ def _block_of(hash_: str) -> Block | None:
 @lru_cache(maxsize=4)
 def _read_deployment(path: Path, _mtime: int, _inode: int) -> Deployment:
     raw = json.loads(path.read_text())
-    members = raw["verifier_set"]
     addresses = (
         "market", "registry", "token", "operator", "relayer", "treasury", "pool", "rerun_account", "admin"
     )  # fmt: skip
     numbers = (
         "chain_id", "block", "fee_bps", "bond_bps", "bond_floor_price", "verification_grace", "withdrawal_delay",
-        "confirmations",
+        "confirmations", "dispute_window", "dispute_bond",
     )  # fmt: skip
     return Deployment(
         **{name: str(raw[name]).lower() for name in addresses},
         **{name: int(raw[name]) for name in numbers},
-        verifier_set=VerifierSet(
-            id=members["id"].lower(),
-            members=tuple(member.lower() for member in members["members"]),
-            threshold=int(members["threshold"]),
-        ),
+        verifier_set=_key_set(raw["verifier_set"]),
+        arbiter_set=_key_set(raw["arbiter_set"]),
         profile=str(raw["profile"]),
         raw=raw,
+    )
+
+
+def _key_set(raw: dict[str, Any]) -> VerifierSet:
+    return VerifierSet(
+        id=raw["id"].lower(),
+        members=tuple(member.lower() for member in raw["members"]),
+        threshold=int(raw["threshold"]),
+        payout_cap=int(raw["payout_cap"]),
     )

@@ -374,6 +374,7 @@ DAY = 86_400
 CONFIRMATIONS = whole("CONFIRMATIONS", 12)  # N: final means this many blocks on top.
 VERIFICATION_GRACE_SECONDS = whole("VERIFICATION_GRACE_SECONDS", 60 if DEMO else DAY)
 WITHDRAWAL_DELAY_SECONDS = whole("WITHDRAWAL_DELAY_SECONDS", 5 if DEMO else DAY)
+DISPUTE_WINDOW_SECONDS = whole("DISPUTE_WINDOW_SECONDS", 2 if DEMO else DAY)
 LEASE_SECONDS = whole(
     "LEASE_SECONDS", 10 if DEMO else 60
 )  # An agent renews by heartbeat; silence frees the run.

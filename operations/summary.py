@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from suan.client.audit.report import Report
 from suan.client.rpc import Rpc
 from suan.core import units
+from suan.core.abi import event_topics
 from suan.core.receipts import ExitReason
 from suan.core.records import OutcomeKind, ReceiptVerdict
 from suan.core.units import WorkUnits
@@ -46,7 +47,7 @@ def document(story: Story, report: Report) -> Json:
         **counted,
         "clearing_batches": report.clearings_checked,
         "chain_blocks": rpc.block_number(),
-        "gas_per_trade": gas_per_trade(rpc, trades),
+        "gas_per_trade": gas_per_trade(rpc, story.buyers[0].hand.market["market"], trades),
         "audit": {
             "differences": report.differences_total,
             "orders_checked": report.orders_checked,
@@ -101,9 +102,11 @@ def settlements(folder: Path) -> Json:
     return {"runs": runs, "work_units": work, "rejected_receipts": rejected, "counters_total": counters}
 
 
-def gas_per_trade(rpc: Rpc, trades: list[Json]) -> int:
-    """Gas of all opening and closing transactions, divided by the trades they carried (down)."""
+def gas_per_trade(rpc: Rpc, market: str, trades: list[Json]) -> int:
+    """Gas of all openings, verdicts and settlements, divided by the trades they carried (down)."""
     hashes = {trade[step]["tx_hash"] for trade in trades for step in ("lock", "close") if trade.get(step)}
+    decided = {"address": market, "topics": event_topics("BatchDecided"), "fromBlock": "0x0"}
+    hashes |= {log["transactionHash"] for log in rpc.call("eth_getLogs", decided)}
     used = sum(int(rpc.call("eth_getTransactionReceipt", name)["gasUsed"], 16) for name in hashes if name)
     carried = sum(bool(trade.get("lock")) for trade in trades)
     return used // max(1, carried)

@@ -22,6 +22,7 @@ contract Registry is IRegistry, EIP712, Nonces {
     struct VerifierSet {
         address[] members;
         uint8 threshold;
+        uint96 payoutCap;
     }
 
     mapping(address owner => mapping(address key => uint40)) private _agents;
@@ -90,7 +91,10 @@ contract Registry is IRegistry, EIP712, Nonces {
     // ------------------------------------------------------------------------------------------------ verifiers
 
     /// @inheritdoc IRegistry
-    function registerVerifierSet(address[] calldata members, uint8 threshold) external returns (bytes32 id) {
+    function registerVerifierSet(address[] calldata members, uint8 threshold, uint96 payoutCap)
+        external
+        returns (bytes32 id)
+    {
         if (members.length == 0 || members.length > VERIFIERS_MAX) {
             revert InvalidMemberCount(members.length, VERIFIERS_MAX);
         }
@@ -100,16 +104,21 @@ contract Registry is IRegistry, EIP712, Nonces {
             if (members[i] <= before) revert MembersNotAscending(before, members[i]);
             before = members[i];
         }
-        id = keccak256(abi.encode(members, threshold));
+        id = keccak256(abi.encode(members, threshold, payoutCap));
         if (isVerifierSet(id)) return id;
-        _verifierSets[id] = VerifierSet(members, threshold);
-        emit VerifierSetRegistered(id, members, threshold);
+        _verifierSets[id] = VerifierSet(members, threshold, payoutCap);
+        emit VerifierSetRegistered(id, members, threshold, payoutCap);
     }
 
     /// @inheritdoc IRegistry
-    function verifierSetOf(bytes32 id) external view returns (address[] memory members, uint8 threshold) {
+    function verifierSetOf(bytes32 id)
+        external
+        view
+        returns (address[] memory members, uint8 threshold, uint96 payoutCap)
+    {
         if (!isVerifierSet(id)) revert UnknownVerifierSet(id);
-        return (_verifierSets[id].members, _verifierSets[id].threshold);
+        VerifierSet storage set = _verifierSets[id];
+        return (set.members, set.threshold, set.payoutCap);
     }
 
     /// @inheritdoc IRegistry

@@ -21,6 +21,8 @@ import solcx
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 DEPLOYED = ("Market", "Registry", "TestToken")
+LIBRARIES = ("Disputes", "Endings", "Sessions", "Verdicts")
+"""Code of the Market that stands at addresses of its own; its own code is linked to them."""
 INTERFACES = ("IMarket", "IRegistry")
 IMPORT = re.compile(r'^\s*(?:import|\}\s*from|from)\b[^"\']*["\']([^"\']+)["\']', re.MULTILINE)
 SOURCES_MAX = 200
@@ -31,16 +33,30 @@ class CompileError(Exception):
 
 
 class Artifact(TypedDict):
-    """One contract: both codes as hex ("0x" for an interface) and the places of immutables in the deployed one."""
+    """One contract: both codes as hex ("0x" for an interface), the places of immutables in the deployed one, and the
+    places, in bytes, where each code names a library. Code that names one is no hex there before `link`.
+    """
 
     abi: list[dict[str, Any]]
     bytecode: str
     deployed_bytecode: str
     immutable_references: dict[str, list[dict[str, int]]]
+    links: dict[str, list[int]]
+    deployed_links: dict[str, list[int]]
+
+
+def link(code: str, places: dict[str, list[int]], addresses: dict[str, str]) -> str:
+    """The code with every library's address in its places. KeyError names a library without an address."""
+    for name, starts in places.items():
+        address = addresses[name].lower().removeprefix("0x")
+        for start in starts:
+            at = 2 + 2 * start
+            code = code[:at] + address + code[at + 40 :]
+    return code
 
 
 def artifacts(var: Path) -> dict[str, Artifact]:
-    """Return Market, Registry, TestToken and their interfaces, compiled now or read from var/contracts/.
+    """Return Market, its libraries, Registry, TestToken and their interfaces, compiled now or read from var/contracts/.
 
     Raises CompileError if the sources do not compile.
     """
@@ -93,6 +109,8 @@ def standard_json() -> dict[str, Any]:
                         "evm.bytecode.object",
                         "evm.deployedBytecode.object",
                         "evm.deployedBytecode.immutableReferences",
+                        "evm.bytecode.linkReferences",
+                        "evm.deployedBytecode.linkReferences",
                     ]
                 }
             },
@@ -101,8 +119,11 @@ def standard_json() -> dict[str, Any]:
 
 
 def _profile() -> dict[str, Any]:
+    """What forge compiles src/*.sol with: the default profile, and over it the one named "deployed"."""
     profile: dict[str, Any] = tomllib.loads((CONTRACTS / "foundry.toml").read_text())["profile"]["default"]
-    return profile
+    (deployed,) = (entry for entry in profile["additional_compiler_profiles"] if entry["name"] == "deployed")
+    merged: dict[str, Any] = profile | deployed
+    return merged
 
 
 @cache
@@ -128,9 +149,9 @@ def _compile(source: dict[str, Any]) -> dict[str, Artifact]:
     found: dict[str, Artifact] = {}
     for contracts in output["contracts"].values():
         for name, contract in contracts.items():
-            if name in DEPLOYED + INTERFACES:
+            if name in DEPLOYED + LIBRARIES + INTERFACES:
                 found[name] = _artifact(contract)
-    return {name: found[name] for name in DEPLOYED + INTERFACES}
+    return {name: found[name] for name in DEPLOYED + LIBRARIES + INTERFACES}
 
 
 def _artifact(contract: dict[str, Any]) -> Artifact:
@@ -140,4 +161,14 @@ def _artifact(contract: dict[str, Any]) -> Artifact:
         "bytecode": "0x" + evm["bytecode"]["object"],
         "deployed_bytecode": "0x" + evm["deployedBytecode"]["object"],
         "immutable_references": evm["deployedBytecode"].get("immutableReferences", {}),
+        "links": _links(evm["bytecode"]),
+        "deployed_links": _links(evm["deployedBytecode"]),
+    }
+
+
+def _links(code: dict[str, Any]) -> dict[str, list[int]]:
+    return {
+        name: [place["start"] for place in places]
+        for libraries in code.get("linkReferences", {}).values()
+        for name, places in libraries.items()
     }

@@ -1,6 +1,6 @@
 """Put the contracts on a chain once, and write down where they are.
 
-`deploy` sends five transactions (token, registry, market, verifier set, acknowledger's key), asserts what they must
+`deploy` sends ten transactions (token, registry, two key sets, four libraries, market, acknowledger's key), asserts what they must
 have brought about, and writes the deployment file of docs/protocol.md, section 4. With the file in place it sends
 nothing: it checks that the chain still runs exactly this code at these addresses and returns the file's content. It
 holds no key; the caller signs.
@@ -21,9 +21,10 @@ from typing import Any
 import httpx
 from eth_abi.abi import encode
 
-from ledger.chain.compile import Artifact, artifacts
+from ledger.chain.compile import LIBRARIES, Artifact, artifacts, link
 from suan.core.abi import decode_result, encode_call
-from suan.core.identity import checksum, keccak, normalise_address, registry_domain
+from suan.core.identity import checksum, normalise_address, registry_domain
+from suan.core.records import KeySet
 from suan.core.signed import SetAgent
 
 RPC_TIMEOUT_SECONDS = 10
@@ -32,9 +33,10 @@ RECEIPT_TIMEOUT_SECONDS = 120
 PERMISSION_SECONDS = 3_600
 FOREVER = 2**40 - 1
 DAY = 86_400
-# The members of IMarket.Parameters, in its order.
+# The members of IMarketTypes.Parameters, in its order.
 CONSTRUCTOR_TYPES = (
-    "(address,address,address,address,address,address,address,uint16,uint16,uint96,uint40,uint40)"
+    "(address,address,address,address,address,address,address,"
+    "uint16,uint16,uint96,uint40,uint40,uint40,uint96,bytes32)"
 )
 
 SignTransaction = Callable[[dict[str, Any]], bytes]
@@ -52,7 +54,8 @@ class DeployError(Exception):
 class Parameters:
     """What a market is deployed with. Addresses in any case; prices in base units; windows in seconds.
 
-    `members` and `threshold` are the verifier set; `token` None deploys the test token.
+    `members` and `threshold` are the verifier set, which pays out at most `payout_cap` base units in a dispute window;
+    `token` None deploys the test token.
     """
 
     profile: str
@@ -65,18 +68,28 @@ class Parameters:
     rerun_account: str
     members: tuple[str, ...]
     threshold: int
+    arbiters: tuple[str, ...]
+    arbiter_threshold: int
     verification_grace: int
     withdrawal_delay: int
+    dispute_window: int
     confirmations: int
     fee_bps: int = 100
     bond_bps: int = 2_500
     bond_floor_price: int = 10**16
+    dispute_bond: int = 10**18
+    payout_cap: int = 10**24
     token: str | None = None
 
 
 PROFILES: dict[str, dict[str, int]] = {
-    "demo": {"verification_grace": 20, "withdrawal_delay": 30, "confirmations": 12},
-    "default": {"verification_grace": DAY, "withdrawal_delay": DAY, "confirmations": 12},
+    "demo": {"verification_grace": 20, "withdrawal_delay": 30, "dispute_window": 3, "confirmations": 12},
+    "default": {
+        "verification_grace": DAY,
+        "withdrawal_delay": DAY,
+        "dispute_window": DAY,
+        "confirmations": 12,
+    },
 }
 """Windows of the named profiles, for `Parameters(profile=name, **PROFILES[name], …)`."""
 
@@ -118,12 +131,20 @@ def _deploy_all(
     first_block = chain.number("eth_blockNumber") + 1
     token = normalise_address(p.token) if p.token else chain.create(compiled["TestToken"]["bytecode"])
     registry = chain.create(compiled["Registry"]["bytecode"])
+    verifiers = KeySet(tuple(sorted(map(normalise_address, p.members))), p.threshold, p.payout_cap)
+    arbiters = KeySet(tuple(sorted(map(normalise_address, p.arbiters))), p.arbiter_threshold, 0)
+    for key_set in (verifiers, arbiters):
+        chain.send(
+            registry,
+            encode_call("registerVerifierSet", key_set.members, key_set.threshold, key_set.payout_cap),
+        )
+    libraries = {name: chain.create(compiled[name]["bytecode"]) for name in LIBRARIES}
     addresses = (token, registry, p.admin, p.operator, p.treasury, p.pool, p.rerun_account)
     rules = (p.fee_bps, p.bond_bps, p.bond_floor_price, p.verification_grace, p.withdrawal_delay)
-    arguments = encode([CONSTRUCTOR_TYPES], [(*map(normalise_address, addresses), *rules)])
-    market = chain.create(compiled["Market"]["bytecode"] + arguments.hex())
-    members = sorted(normalise_address(member) for member in p.members)
-    chain.send(registry, encode_call("registerVerifierSet", members, p.threshold))
+    disputes = (p.dispute_window, p.dispute_bond, arbiters.id())
+    arguments = encode([CONSTRUCTOR_TYPES], [(*map(normalise_address, addresses), *rules, *disputes)])
+    code = link(compiled["Market"]["bytecode"], compiled["Market"]["links"], libraries)
+    market = chain.create(code + arguments.hex())
     chain.send(registry, _permission(chain, registry, p, sign_as_operator))
     return {
         "chain_id": chain.chain_id,
@@ -133,11 +154,9 @@ def _deploy_all(
         "token": token,
         "operator": normalise_address(p.operator),
         "relayer": normalise_address(p.relayer),
-        "verifier_set": {
-            "id": "0x" + keccak(encode(["address[]", "uint8"], [members, p.threshold])).hex(),
-            "members": members,
-            "threshold": p.threshold,
-        },
+        "verifier_set": _set_json(verifiers),
+        "arbiter_set": _set_json(arbiters),
+        "libraries": libraries,
         "treasury": normalise_address(p.treasury),
         "pool": normalise_address(p.pool),
         "rerun_account": normalise_address(p.rerun_account),
@@ -148,8 +167,19 @@ def _deploy_all(
         "bond_floor_price": str(p.bond_floor_price),
         "verification_grace": p.verification_grace,
         "withdrawal_delay": p.withdrawal_delay,
+        "dispute_window": p.dispute_window,
+        "dispute_bond": str(p.dispute_bond),
         "confirmations": p.confirmations,
         "profile": p.profile,
+    }
+
+
+def _set_json(key_set: KeySet) -> dict[str, Any]:
+    return {
+        "id": "0x" + key_set.id().hex(),
+        "members": list(key_set.members),
+        "threshold": key_set.threshold,
+        "payout_cap": str(key_set.payout_cap),
     }
 
 
@@ -190,26 +220,34 @@ def _check_existing(chain: _Chain, found: dict[str, Any], compiled: dict[str, Ar
 
 
 def _check_code(chain: _Chain, deployment: dict[str, Any], compiled: dict[str, Artifact]) -> None:
-    for role, name in (("market", "Market"), ("registry", "Registry")):
-        code = chain.code(deployment[role])
+    libraries = deployment["libraries"]
+    places = {name: (address, name) for name, address in libraries.items()}
+    places |= {
+        role: (deployment[role], name) for role, name in (("market", "Market"), ("registry", "Registry"))
+    }
+    for role, (address, name) in places.items():
+        code = chain.code(address)
         if not code:
-            raise DeployError(f"there is no contract at {deployment[role]} ({role})")
-        if _without_immutables(code, compiled[name]) != bytes.fromhex(
-            compiled[name]["deployed_bytecode"][2:]
-        ):
-            raise DeployError(
-                f"the contract at {deployment[role]} ({role}) is not the {name} of these sources"
-            )
+            raise DeployError(f"there is no contract at {address} ({role})")
+        if _comparable(code, address, name, compiled[name]) != _expected(compiled[name], name, libraries):
+            raise DeployError(f"the contract at {address} ({role}) is not the {name} of these sources")
     if not chain.code(deployment["token"]):
         raise DeployError(f"there is no contract at {deployment['token']} (token)")
 
 
-def _without_immutables(code: bytes, artifact: Artifact) -> bytes:
-    """The compiler leaves zeros where the constructor writes immutables."""
+def _expected(artifact: Artifact, name: str, libraries: dict[str, str]) -> bytes:
+    code = link(artifact["deployed_bytecode"], artifact["deployed_links"], libraries)
+    return bytes.fromhex(code[2:])
+
+
+def _comparable(code: bytes, address: str, name: str, artifact: Artifact) -> bytes:
+    """The compiler leaves zeros where the constructor writes immutables, and where a library keeps its own address."""
     blank = bytearray(code)
     for places in artifact["immutable_references"].values():
         for place in places:
             blank[place["start"] : place["start"] + place["length"]] = bytes(place["length"])
+    if name in LIBRARIES and blank[1:21] == bytes.fromhex(address[2:]):
+        blank[1:21] = bytes(20)
     return bytes(blank)
 
 
@@ -227,15 +265,19 @@ def _check_state(chain: _Chain, made: dict[str, Any], p: Parameters) -> None:
         "bondFloorPrice": p.bond_floor_price,
         "verificationGrace": p.verification_grace,
         "withdrawalDelay": p.withdrawal_delay,
+        "disputeWindow": p.dispute_window,
+        "disputeBond": p.dispute_bond,
+        "arbiterSet": made["arbiter_set"]["id"],
         "paused": False,
         "custody": 0,
     }
     for name, value in expected.items():
         _expect(name, chain.only(made["market"], name), value)
-    verifiers = made["verifier_set"]
-    found = chain.read(made["registry"], "verifierSetOf", bytes.fromhex(verifiers["id"][2:]))
-    _expect("members", list(found["members"]), verifiers["members"])
-    _expect("threshold", found["threshold"], verifiers["threshold"])
+    for name in ("verifier_set", "arbiter_set"):
+        found = chain.read(made["registry"], "verifierSetOf", bytes.fromhex(made[name]["id"][2:]))
+        _expect(f"members of the {name}", list(found["members"]), made[name]["members"])
+        _expect(f"threshold of the {name}", found["threshold"], made[name]["threshold"])
+        _expect(f"cap of the {name}", str(found["payout_cap"]), made[name]["payout_cap"])
     until = chain.only(made["registry"], "agentValidUntil", p.operator, p.acknowledger)
     _expect("agent of the operator", until, FOREVER)
 

@@ -23,7 +23,7 @@ from ledger.chain.limits import Limits, SigningRefused
 from suan.core.identity import checksum, keccak
 
 NAMES = (
-    "admin", "acknowledger", "deployer", "operator", "relayer", "verifier",
+    "admin", "acknowledger", "deployer", "operator", "relayer", "verifier", "arbiter",
     "treasury", "pool", "rerun",
 )  # fmt: skip
 MASTER_KEY = "custodial.key"

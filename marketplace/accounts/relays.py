@@ -193,11 +193,11 @@ def set_delegate(
 
 
 def relay_cancel(
-    *, participant: Participant, order_hash: bytes, signature: bytes, now: int
+    *, participant: Participant, order_hash: bytes, side: int, nonce: int, signature: bytes, now: int
 ) -> RelayedRequest:
     """Relay cancelSigned: the contract refuses the order from its block on. Idempotent."""
     chain = deployment()
-    calldata = encode_call("cancelSigned", participant.address, order_hash, signature)
+    calldata = encode_call("cancelSigned", participant.address, side, nonce, signature)
     request = {"order": to_hex(order_hash)}
     return _relay(participant, "cancel", order_hash, chain.market, calldata, request, None, now)
 

@@ -10,6 +10,7 @@ from marketplace.book.changing import (
     record_fills,
     return_quantity,
 )
+from marketplace.book.nonces import reserve_nonce
 from marketplace.book.placing import place_bid, place_offer
 from marketplace.book.publishing import publish_missing
 from marketplace.book.rebuilding import rebuild_orders
@@ -27,6 +28,7 @@ __all__ = [
     "record_fills",
     "rebuild_orders",
     "replace_offer",
+    "reserve_nonce",
     "return_quantity",
     "store_artifact",
 ]

@@ -113,6 +113,19 @@ class OffersView(ApiView):
         return Response(queries.order_view(order), status=201 if made else 200)
 
 
+class NoncesView(ApiView):
+    scopes = {"POST": "trade"}
+
+    @extend_schema(request=serializers.NonceBody, responses=OBJECT, operation_id="reserve_nonce")
+    def post(self, request: Request) -> Response:
+        """The nonce to sign into an order of this name; asked again, the same. Nonces of a side count up."""
+        body = parse(serializers.NonceBody, request.data)
+        nonce = actions.reserve_nonce(
+            participant=request.user, side=SIDES[body["side"]], client_order_id=body["client_order_id"]
+        )
+        return Response({"side": body["side"], "client_order_id": body["client_order_id"], "nonce": nonce})
+
+
 class PreviewView(ApiView):
     scopes = {"POST": "read"}
 
@@ -211,6 +224,7 @@ urlpatterns = [
     path("bids", BidsView.as_view()),
     path("offers", OffersView.as_view()),
     path("orders", OrdersView.as_view()),
+    path("orders/nonces", NoncesView.as_view()),
     path("orders/preview", PreviewView.as_view()),
     path("orders/<str:order_id>", OrderView.as_view()),
     path("orders/<str:order_id>/cancel", CancelView.as_view()),

@@ -32,6 +32,7 @@ from marketplace.book.models import (
     ExecutionReport,
     Order,
 )
+from marketplace.book.nonces import PLACES
 from marketplace.book.quantities import count, hold_amount, joined, tradable, without
 from marketplace.problems import Conflict, Forbidden, Refused
 from marketplace.times import moment
@@ -149,7 +150,12 @@ def cancel_order(
             transaction.on_commit(lambda: publishing.publish_order(order), robust=True)
         if on_chain:
             accounts.relay_cancel(
-                participant=participant, order_hash=from_hex(order.order_hash), signature=signed, now=now
+                participant=participant,
+                order_hash=from_hex(order.order_hash),
+                side=order.side,
+                nonce=order.nonce,
+                signature=signed,
+                now=now,
             )
     return order
 
@@ -188,9 +194,12 @@ def apply_chain_cancels(now: int) -> int:
         )
     done = 0
     for event in events:
-        order = queries.order_by_hash(event.args["order"].lower())
-        if order is not None and order.maker == event.args["maker"].lower():
-            done += _cancel_under_locks(order, now, text="canceled on chain by its maker")
+        ended = Order.objects.filter(
+            maker=event.args["maker"], side=event.args["side"], nonce__lte=event.args["nonce"]
+        )
+        for order in ended.filter(order_status__in=OPEN_STATUSES):
+            if order.nonce % PLACES == event.args["nonce"] % PLACES:
+                done += _cancel_under_locks(order, now, text="canceled on chain by its maker")
     if events:
         ChainCursor.objects.filter(name="OrderCancelled", position__lt=events[-1].position).update(
             position=events[-1].position
@@ -365,7 +374,7 @@ def _report(
 def _cancel_signature(participant: Participant, order: Order, signature: bytes | None) -> bytes:
     chain = deployment()
     domain = market_domain(chain.chain_id, chain.market)
-    digest = Cancel(maker=order.maker, order=from_hex(order.order_hash)).digest(domain)
+    digest = Cancel(maker=order.maker, side=order.side, nonce=order.nonce).digest(domain)
     if signature is None:
         if order.cancel_signature:
             return from_hex(order.cancel_signature)

@@ -78,7 +78,7 @@ class Order(models.Model):
     units = UintField(null=True)
     runs = models.PositiveBigIntegerField(null=True)
     ceiling_units = UintField(null=True)
-    nonce = UintField()
+    nonce = models.PositiveBigIntegerField()
     valid_until = models.BigIntegerField()
     deliver_by = models.BigIntegerField()
     verifier_set = HashField()
@@ -111,7 +111,7 @@ class Order(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["participant", "client_order_id"], name="order_client_id_once"),
-            models.UniqueConstraint(fields=["maker", "nonce"], name="order_nonce_once"),
+            models.UniqueConstraint(fields=["maker", "side", "nonce"], name="order_nonce_once"),
             models.CheckConstraint(
                 condition=Q(quantity=F("cum_quantity") + F("leaves_quantity")), name="order_quantity_adds_up"
             ),
@@ -160,6 +160,27 @@ class Order(models.Model):
     @property
     def hold_key(self) -> str:
         return f"order:{self.order_hash}"
+
+
+class NonceReservation(models.Model):
+    """The nonce that an order of this name has, or will have when it comes."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="nonces")
+    side = models.PositiveSmallIntegerField(choices=[(SIDE_BUY, "buy"), (SIDE_SELL, "sell")])
+    client_order_id = models.CharField(max_length=64)
+    maker = AddressField()
+    nonce = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["participant", "side", "client_order_id"], name="nonce_name_once"
+            ),
+            models.UniqueConstraint(fields=["maker", "side", "nonce"], name="nonce_reserved_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.maker} {self.side} {self.nonce}"
 
 
 class ExecutionReport(models.Model):

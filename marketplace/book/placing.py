@@ -21,11 +21,12 @@ from marketplace.accounts import queries as accounts
 from marketplace.accounts.models import Participant
 from marketplace.book import artifacts, publishing, queries
 from marketplace.book.models import NEW, OPEN_STATUSES, SIDE_BUY, SIDE_SELL, ExecutionReport, Order
+from marketplace.book.nonces import check_place, reserve_nonce
 from marketplace.book.quantities import hold_amount
 from marketplace.book.signing import Wish, fingerprint_of, signed_wish
 from marketplace.problems import Refused
 from marketplace.times import moment
-from suan.core.identity import Domain, from_hex, keccak, market_domain, to_hex
+from suan.core.identity import Domain, from_hex, market_domain, to_hex
 from suan.core.orders import (
     Acknowledgement,
     AdmissionContext,
@@ -43,7 +44,6 @@ from suan.core.units import format_tokens
 
 # The rules know the struct's names; a client wrote the names of the API.
 API_NAMES = {"price": "limit_price", "ceiling": "ceiling_units"}
-NONCE_BYTES = 6
 
 
 def place_bid(
@@ -184,19 +184,15 @@ def _common(
         "product": product.id,
         "side": side,
         "price": body["limit_price"],
-        "nonce": _nonce(participant, body["client_order_id"]) if nonce is None else nonce,
+        "nonce": reserve_nonce(participant=participant, side=side, client_order_id=body["client_order_id"])
+        if nonce is None
+        else nonce,
         "valid_until": body["valid_until"],
         "deliver_by": body["deliver_by"],
         "verifier_set": from_hex(chain.verifier_set.id if verifiers is None else verifiers),
         "max_fee_bps": chain.fee_bps if fee_max is None else fee_max,
         "terms": terms_hash,
     }
-
-
-def _nonce(participant: Participant, client_order_id: str) -> int:
-    """The nonce of an order that the platform signs: from the client's id, so that a repeat is the same order."""
-    digest = keccak(b"nonce:" + participant.address.encode() + b":" + client_order_id.encode())
-    return int.from_bytes(digest[:NONCE_BYTES], "big")
 
 
 def _checker(
@@ -313,8 +309,10 @@ def _refuse_replays(wish: Wish) -> None:
             "replayed_order",
             f"this signed order is in the book as {order.client_order_id}; sign with another nonce.",
         )
-    if Order.objects.filter(maker=wish.struct.maker, nonce=wish.struct.nonce).exists():
-        raise Refused.one("nonce", "nonce_used", f"{wish.struct.nonce} was used; sign with another nonce.")
+    maker, side, nonce = wish.struct.maker, wish.struct.side, wish.struct.nonce
+    if Order.objects.filter(maker=maker, side=side, nonce=nonce).exists():
+        raise Refused.one("nonce", "nonce_used", f"{nonce} was used; ask for another at orders/nonces.")
+    check_place(maker=maker, side=side, nonce=nonce)
 
 
 def _numbered(wish: Wish, domain: Domain, now: int) -> Order:

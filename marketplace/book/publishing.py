@@ -11,7 +11,7 @@ from ledger import evidence
 from ledger.errors import LedgerError
 from marketplace.book import queries
 from marketplace.book.models import Order
-from suan.core.identity import canonical_json, from_hex
+from suan.core.identity import canonical_json
 from suan.core.orders import Cancel
 
 SWEEP_ORDERS_MAX = 200
@@ -49,7 +49,7 @@ def publish_order(order: Order) -> None:
 
 def _publish_cancel(order: Order) -> None:
     """Write cancels/: the maker's own signed cancellation."""
-    wish = Cancel(maker=order.maker, order=from_hex(order.order_hash))
+    wish = Cancel(maker=order.maker, side=order.side, nonce=order.nonce)
     document = {"maker": wish.maker, "order": order.order_id, "signature": order.cancel_signature}
     evidence.publish("cancels", order.order_id, canonical_json(document))
 

@@ -14,7 +14,7 @@ from marketplace.accounts.models import Participant
 from marketplace.book import placing
 from marketplace.book.models import Order
 from marketplace.problems import Conflict, Forbidden
-from suan.core.identity import from_hex, market_domain, to_hex
+from suan.core.identity import market_domain, to_hex
 from suan.core.orders import Cancel, Limits
 
 
@@ -62,7 +62,7 @@ def review_offer(
 def cancel_typed_data(order: Order) -> dict[str, Any]:
     """What the maker's wallet signs to cancel an order."""
     chain = deployment()
-    cancel = Cancel(maker=order.maker, order=from_hex(order.order_hash))
+    cancel = Cancel(maker=order.maker, side=order.side, nonce=order.nonce)
     return cancel.typed_data(market_domain(chain.chain_id, chain.market))
 
 

@@ -45,19 +45,28 @@ class OrderBody(StrictSerializer):
     deliver_by = UintField(most=UINT40_MAX)
     terms = TermsField()
     maker = AddressField(required=False)
-    nonce = UintField(most=UINT64_MAX, required=False)
+    nonce = UintField(most=2**32 - 1, required=False)
     max_fee_bps = UintField(most=2**16 - 1, required=False)
     verifier_set = HexField(length=32, required=False)
     signature = HexField(length=65, required=False)
 
 
 class BidBody(OrderBody):
-    runs = UintField(least=1, most=2**32 - 1)
+    runs = UintField(least=1, most=2**20 - 2)
     ceiling_units = UintField(least=1, most=UINT64_MAX)
 
 
 class OfferBody(OrderBody):
-    units = UintField(least=1, most=UINT64_MAX)
+    units = UintField(least=1, most=2**52 - 2)
+
+
+class NonceBody(StrictSerializer):
+    side = serializers.ChoiceField(choices=["buy", "sell"])
+    client_order_id = serializers.RegexField(
+        CLIENT_ORDER_ID,
+        error_messages={"invalid": "1 to 64 printable ASCII characters without spaces are needed."},
+        trim_whitespace=False,
+    )
 
 
 class PreviewBody(StrictSerializer):

@@ -20,6 +20,8 @@ from ledger import journal, outgoing
 from ledger import queries as ledger
 from marketplace.book import actions as book_actions
 from marketplace.book import queries as book
+from marketplace.book.models import Order
+from marketplace.book.nonces import PLACES
 from marketplace.clearing import queries
 from marketplace.clearing.models import (
     BATCH_FAILED,
@@ -321,13 +323,19 @@ def _faults(trade: Trade, code: int) -> tuple[bool, bool]:
     if code in (8, 9):
         return code == 9, code == 8
     if code == 3:
-        return _is_canceled(trade.provider, trade.offer_hash), _is_canceled(trade.buyer, trade.bid_hash)
+        return _is_canceled(trade.offer), _is_canceled(trade.bid)
     if code in (1, 11):
         delegated = (trade.offer.signer != trade.provider, trade.bid.signer != trade.buyer)
         return delegated if any(delegated) else (True, True)
     return True, True
 
 
-def _is_canceled(maker: str, order_hash: str) -> bool:
-    events = ledger.events_of(name="OrderCancelled", subject=maker)
-    return any(event.args["order"] == order_hash for event in events)
+def _is_canceled(order: Order) -> bool:
+    """Whether its maker cancelled it on chain, or a younger order in its place."""
+    events = ledger.events_of(name="OrderCancelled", subject=order.maker)
+    return any(
+        event.args["side"] == order.side
+        and event.args["nonce"] >= order.nonce
+        and event.args["nonce"] % PLACES == order.nonce % PLACES
+        for event in events
+    )

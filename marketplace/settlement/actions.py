@@ -1,6 +1,6 @@
-"""Verbs of settlement: conclude trades, cut them into closes, follow what the chain made of them, help the overdue.
+"""Verbs of settlement: conclude trades, cut them into verdicts, settle, follow the chain, help the overdue.
 
-A close names trades of one lock batch. In one database transaction the verdict is signed, its evidence published and
+A verdict names trades of one lock batch. In one database transaction the verdict is signed, its evidence published and
 the chain transaction planned, so a crash leaves all of it or nothing; the contract refuses what it closed before.
 Locks: trades by id, with SKIP LOCKED. Times are unix seconds, given by the caller.
 """
@@ -24,16 +24,17 @@ from marketplace.delivery.models import Run
 from marketplace.receipts import queries as receipts
 from marketplace.settlement import evidence as documents
 from marketplace.settlement.closes import observe_closes, return_quantities
+from marketplace.settlement.deciding import settle_decided
 from marketplace.settlement.evidence import RunOutcome
 from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import Closing, SettlementBatch
 from marketplace.settlement.overdue import attest_waiting, pay_attested, refund_overdue
-from suan.core.abi import encode_close
+from suan.core.abi import encode_decide
 from suan.core.identity import from_hex, market_domain, to_hex
 from suan.core.orders import Verdict
 from suan.core.receipts import ExitReason
-from suan.core.records import Outcome, ReceiptVerdict, outcomes_hash
-from suan.core.settlement import check_outcome, close_arguments, outcome_of
+from suan.core.records import Outcome, ReceiptVerdict, pack_outcomes
+from suan.core.settlement import check_outcome, outcome_of
 
 __all__ = [
     "attest_waiting",
@@ -44,12 +45,13 @@ __all__ = [
     "refund_overdue",
     "retry_failed",
     "return_quantities",
+    "settle_decided",
 ]
 
 TRADES_PER_SWEEP_MAX = 500
 ATTEMPTS_MAX = 5
 CLOSE_SIGNER = "relayer"
-"""Anyone may send a close; the relayer's queue keeps closes out of the way of the operator's openings."""
+"""Anyone may send a verdict; the relayer's queue keeps them out of the way of the operator's openings."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ def conclude_trades(*, now: int) -> int:
 
 
 def cut_batches(*, now: int, pace_seconds: float, outcomes_max: int) -> list[SettlementBatch]:
-    """Plan the closes that are due: per lock batch, when all its trades are decided or its oldest verdict waited long
+    """Plan the verdicts that are due: per lock batch, when all its trades are decided or its oldest verdict waited long
     enough. Halted settlement (a reorg deeper than final) cuts nothing.
     """
     if ledger.is_halted():
@@ -85,10 +87,10 @@ def cut_batches(*, now: int, pace_seconds: float, outcomes_max: int) -> list[Set
 
 
 def retry_failed(*, now: int) -> int:
-    """Give the trades of a close that failed on chain back to the cut; returns how many trades.
+    """Give the trades of a verdict that failed on chain back to the cut; returns how many trades.
 
     Those that were closed meanwhile (anyone may refund what is overdue) keep what the chain says. After ATTEMPTS_MAX
-    closes of the same receipts the trades stay `closing` with the reason, for a person to look at.
+    verdicts on the same receipts the trades stay `closing` with the reason, for a person to look at.
     """
     count = 0
     for settlement in SettlementBatch.objects.filter(status="planned").order_by("id"):
@@ -142,7 +144,7 @@ def _cut(lock_batch_key: int, now: int, outcomes_max: int) -> SettlementBatch | 
         }
         for trade in trades:
             _publish_outputs(trade, runs[trade.trade_hash])
-        settlement = _plan_close(batch, outcomes, [run for rows in runs.values() for run in rows], now)
+        settlement = _plan_verdict(batch, outcomes, [run for rows in runs.values() for run in rows], now)
         for trade in trades:
             outcome = outcomes[from_hex(trade.trade_hash)]
             Closing.objects.update_or_create(
@@ -158,42 +160,37 @@ def _cut(lock_batch_key: int, now: int, outcomes_max: int) -> SettlementBatch | 
     return settlement
 
 
-def _plan_close(
+def _plan_verdict(
     batch: LockBatch, outcomes: dict[bytes, Outcome], runs: Sequence[RunOutcome], now: int
 ) -> SettlementBatch:
-    """Sign, publish and plan one close; the caller's transaction carries all of it."""
+    """Sign, publish and plan one verdict; the caller's transaction carries all of it."""
     deployment = ledger.deployment()
-    arguments = close_arguments(batch.records, sorted(batch.index_of(trade) for trade in outcomes))
-    ordered = [outcomes[record.trade] for record in arguments.records]
+    records = [record for record in batch.records if record.trade in outcomes]
+    ordered = [(record.index, outcomes[record.trade]) for record in records]
     root = documents.root_of(runs)
-    verdict = Verdict(
-        batch=batch.id,
-        outcomes=outcomes_hash([record.trade for record in arguments.records], ordered),
-        receipts_root=root,
-    )
+    verdict = Verdict(batch=batch.id, outcomes=pack_outcomes(ordered), receipts_root=root)
     digest = verdict.digest(market_domain(deployment.chain_id, deployment.market))
     signature = custodial.sign_with("verifier", digest)
-    rows = documents.outcome_rows(arguments.records, outcomes)
+    rows = documents.outcome_rows(records, outcomes)
     evidence.publish(
         "settlements", f"{to_hex(root)}.json", documents.document(batch=batch.id, outcomes=rows, runs=runs)
     )
-    calldata = encode_close(
+    calldata = encode_decide(
         head=batch.head,
-        records=arguments.records,
+        verifiers=deployment.verifier_set.key_set,
         outcomes=ordered,
-        proof=arguments.proof,
-        proof_flags=arguments.proof_flags,
         receipts_root=root,
         signatures=[signature],
     )
     attempt = SettlementBatch.objects.filter(receipts_root=to_hex(root)).count() + 1
-    key = f"close:{to_hex(root)}" + (f":{attempt}" if attempt > 1 else "")
+    key = f"decide:{to_hex(root)}" + (f":{attempt}" if attempt > 1 else "")
     outgoing.plan(key=key, signer=CLOSE_SIGNER, to=deployment.market, calldata=calldata)
     return SettlementBatch.objects.create(
         lock_batch=to_hex(batch.id),
         receipts_root=to_hex(root),
         attempt=attempt,
         outcomes=rows,
+        verdict=to_hex(verdict.struct_hash()),
         verdict_digest=to_hex(digest),
         signatures=[to_hex(signature)],
         outgoing_key=key,

@@ -1,4 +1,4 @@
-"""What settlement remembers: the close transactions it planned, and which trades each of them closes.
+"""What settlement remembers: the verdicts it planned, when and how each is settled, and which trades it ends.
 
 Amounts are not stored here: they are in the chain's TradeClosed events and in the journal. Times are unix seconds.
 Writer: settlement.actions only.
@@ -10,19 +10,23 @@ SETTLEMENT_STATUSES = [(name, name) for name in ("planned", "included", "failed"
 
 
 class SettlementBatch(models.Model):
-    """One close(...) of trades of one lock batch, committed to by the root of their receipts.
+    """One decide(...) about trades of one lock batch, committed to by the root of their receipts, and its settle(...).
 
-    `outcomes` is [{trade, kind, runs_delivered, units}] in the order of the records of the call. A batch whose
-    transaction failed on chain stays as it was; its trades are cut again with the next `attempt`.
+    `outcomes` is [{trade, kind, runs_delivered, units}] in order of index. A batch whose verdict failed on chain stays as
+    it was; its trades are cut again with the next `attempt`. `settle_at` is when settle(...) is planned (or planned
+    again): the end of the dispute window, unknown until the verdict is on chain. `settle_keys` are its transactions.
     """
 
     lock_batch = models.CharField(max_length=66, db_index=True)
     receipts_root = models.CharField(max_length=66)
     attempt = models.PositiveIntegerField(default=1)
     outcomes = models.JSONField()
+    verdict = models.CharField(max_length=66, default="")
     verdict_digest = models.CharField(max_length=66)
     signatures = models.JSONField()
     outgoing_key = models.CharField(max_length=120, unique=True)
+    settle_at = models.BigIntegerField(null=True)
+    settle_keys = models.JSONField(default=list)
     status = models.CharField(max_length=10, choices=SETTLEMENT_STATUSES, default="planned")
     reason = models.CharField(max_length=300, blank=True, default="")
     cut_at = models.BigIntegerField()

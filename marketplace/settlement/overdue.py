@@ -17,13 +17,13 @@ from ledger import queries as ledger
 from marketplace.clearing.models import CLOSING, DELIVERED, LOCKED, VERIFIED, Trade
 from marketplace.delivery.models import Run
 from marketplace.receipts import queries as receipts
-from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
+from marketplace.settlement.lockbatches import BatchUnknown, lock_batch_of
 from marketplace.settlement.models import Attestation
 from suan.core.abi import encode_attest_delivery, encode_pay_attested, encode_refund
 from suan.core.identity import from_hex, keccak, market_domain, to_hex
 from suan.core.orders import DeliveryAttestation
 from suan.core.receipts import ExitReason
-from suan.core.settlement import batch_tree, close_arguments, pay_attested_after
+from suan.core.settlement import pay_attested_after, prove_records
 from suan.core.units import WorkUnits, billed_units
 
 TRADES_PER_SWEEP_MAX = 200
@@ -97,11 +97,9 @@ def _plan_refund(trades: list[Trade]) -> int:
     except BatchUnknown as error:
         log.warning("%d overdue trades are not refunded now: %s", len(trades), error)
         return 0
-    arguments = close_arguments(batch.records, indices)
-    named = to_hex(keccak(b"".join(record.trade for record in arguments.records)))
-    calldata = encode_refund(
-        head=batch.head, records=arguments.records, proof=arguments.proof, proof_flags=arguments.proof_flags
-    )
+    proven = prove_records(batch.records, indices)
+    named = to_hex(keccak(b"".join(record.trade for record in proven.records)))
+    calldata = encode_refund(head=batch.head, proven=proven)
     key = f"refund:{to_hex(batch.id)}:{named}"
     if ledger.outgoing(key) is not None:
         return 0
@@ -128,8 +126,8 @@ def _attest(trade: Trade, now: int) -> int:
     index = batch.index_of(from_hex(trade.trade_hash))
     calldata = encode_attest_delivery(
         head=batch.head,
-        record=batch.records[index],
-        proof=_proof(batch, index),
+        verifiers=deployment.verifier_set.key_set,
+        proven=prove_records(batch.records, [index]),
         runs_delivered=runs,
         units=units,
         signatures=[signature],
@@ -156,7 +154,11 @@ def _plan_pay(attestation: Attestation) -> int:
         log.warning("the attested delivery of %s is not paid now: %s", trade.trade_id, error)
         return 0
     index = batch.index_of(from_hex(trade.trade_hash))
-    calldata = encode_pay_attested(head=batch.head, record=batch.records[index], proof=_proof(batch, index))
+    calldata = encode_pay_attested(
+        head=batch.head,
+        verifiers=ledger.deployment().verifier_set.key_set,
+        proven=prove_records(batch.records, [index]),
+    )
     with transaction.atomic():
         attestation.pay_key = f"pay:{trade.trade_hash}"
         attestation.save(update_fields=["pay_key"])
@@ -176,7 +178,3 @@ def _delivered(trade: Trade) -> tuple[int, int]:
             claimed = receipts.claimed_units(run.receipt, trade.symbol)
             units.append(billed_units(claimed, WorkUnits(trade.ceiling_units)))
     return len(units), sum(units)
-
-
-def _proof(batch: LockBatch, index: int) -> list[bytes]:
-    return batch_tree(batch.records).proof(index)

@@ -37,7 +37,10 @@ def render(settlement: SettlementBatch) -> dict[str, Any]:
         "batch_id": f"bat_{settlement.lock_batch}",
         "attempt": settlement.attempt,
         "outcomes": [{**row, "trade_id": f"trd_{row['trade']}"} for row in settlement.outcomes],
+        "verdict": settlement.verdict,
         "verdict_digest": settlement.verdict_digest,
+        "settle_at": settlement.settle_at,
+        "settlements": [_sent(key) for key in settlement.settle_keys],
         "signatures": settlement.signatures,
         "status": sent.status if sent else settlement.status,
         "reason": settlement.reason,
@@ -45,6 +48,16 @@ def render(settlement: SettlementBatch) -> dict[str, Any]:
         "finality": ledger.finality(sent.block if sent else None),
         "cut_at": settlement.cut_at,
         "evidence": f"/evidence/settlements/{settlement.receipts_root}.json",
+    }
+
+
+def _sent(key: str) -> dict[str, Any]:
+    sent = ledger.outgoing(key)
+    return {
+        "status": sent.status if sent else "planned",
+        "reason": sent.error if sent else "",
+        "tx_hash": sent.tx_hash if sent else None,
+        "finality": ledger.finality(sent.block if sent else None),
     }
 
 

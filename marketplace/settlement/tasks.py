@@ -16,9 +16,10 @@ ATTEST_LEAD_DIVISOR = 4
 
 @shared_task(throws=(NotDeployed,))
 def cut_batches() -> None:
-    """Conclude trades, take back closes that failed, and plan the closes that are due."""
+    """Conclude trades, take back verdicts that failed, plan verdicts that are due, and settle those whose window is over."""
     now = int(time.time())
     actions.retry_failed(now=now)
+    actions.settle_decided(now=now)
     actions.conclude_trades(now=now)
     actions.cut_batches(
         now=now, pace_seconds=settings.CLOSE_SECONDS, outcomes_max=settings.OUTCOMES_PER_CLOSE_MAX

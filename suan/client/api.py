@@ -15,7 +15,6 @@ signs (custodial). Every call has a timeout. Repeats are safe: reads by nature, 
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -211,12 +210,18 @@ class Suan:
             self._sign_offer(body, terms, maker or self.key.address)
         return self._place("/offers", body)
 
-    def _common(self, body: Json, maker: str) -> Json:
+    def _nonce(self, client_order_id: str, side: int) -> int:
+        """The nonce that the exchange keeps for this order; the same however often it is asked for."""
+        name = "buy" if side == orders.SIDE_BUY else "sell"
+        found: Json = self.post("/orders/nonces", {"side": name, "client_order_id": client_order_id})
+        return int(found["nonce"])
+
+    def _common(self, body: Json, maker: str, side: int) -> Json:
         return {
             "maker": maker,
             "product": identity.product_id(body["product"]),
             "price": units.parse_tokens(body["limit_price"]),
-            "nonce": int.from_bytes(hashlib.sha256(body["client_order_id"].encode()).digest()[:7], "big"),
+            "nonce": self._nonce(body["client_order_id"], side),
             "valid_until": body["valid_until"],
             "deliver_by": body["deliver_by"],
             "verifier_set": bytes.fromhex(self.market["verifier_set"]["id"][2:]),
@@ -224,7 +229,7 @@ class Suan:
         }
 
     def _sign_bid(self, body: Json, terms: orders.BidTerms, maker: str) -> None:
-        common = self._common(body, maker)
+        common = self._common(body, maker, orders.SIDE_BUY)
         bid = orders.Bid(
             side=orders.SIDE_BUY,
             runs=body["runs"],
@@ -235,7 +240,7 @@ class Suan:
         self._sign(body, common, bid.digest(self.domain))
 
     def _sign_offer(self, body: Json, terms: orders.OfferTerms, maker: str) -> None:
-        common = self._common(body, maker)
+        common = self._common(body, maker, orders.SIDE_SELL)
         offer = orders.Offer(side=orders.SIDE_SELL, units=body["units"], terms=terms.hash(), **common)
         self._sign(body, common, offer.digest(self.domain))
 
@@ -275,8 +280,10 @@ class Suan:
         """Cancel an order; with `on_chain` the contract refuses it too, at once and for ever."""
         body: Json = {"on_chain": on_chain}
         if self.key is not None:
-            maker = self.order(order_id)["maker"]
-            digest = orders.Cancel(maker=maker, order=identity.parse_id(order_id)).digest(self.domain)
+            known = self.order(order_id)
+            side = orders.SIDE_BUY if known["side"] == "buy" else orders.SIDE_SELL
+            wish = orders.Cancel(maker=known["maker"], side=side, nonce=int(known["nonce"]))
+            digest = wish.digest(self.domain)
             body["signature"] = "0x" + self.key.sign_digest(digest).hex()
         found: Json = self.post(f"/orders/{order_id}/cancel", body)
         return found

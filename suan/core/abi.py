@@ -14,15 +14,27 @@ from typing import Any, Final
 
 from eth_abi.abi import decode, encode
 
+from suan.core import calls
 from suan.core.identity import from_hex, keccak, to_hex
-from suan.core.records import BatchHead, Clearing, Fill, Outcome, Record
+from suan.core.packing import short_signature
+from suan.core.records import (
+    BatchHead,
+    Clearing,
+    Fill,
+    KeySet,
+    Outcome,
+    Record,
+    Session,
+    pack_outcomes,
+)
 from suan.core.signatures_text import ERRORS_TEXT, EVENTS_TEXT, FUNCTIONS_TEXT
 from suan.core.signed import Bid, Offer
 from suan.core.typed import Struct, layout, snake_case
 
 _STRUCTS: Final[dict[str, type[Struct]]] = {
-    struct.__name__: struct for struct in (Offer, Bid, Clearing, Fill, Record, BatchHead, Outcome)
+    struct.__name__: struct for struct in (Offer, Bid, Clearing, BatchHead, Session)
 }
+_PACKED: Final = calls.TYPES
 _ENTRY: Final = re.compile(r"(\w+)\(([^)]*)\)(?: returns \(([^)]*)\))?")
 
 
@@ -84,47 +96,116 @@ def encode_open(
     bid_signatures: Sequence[bytes],
     fills: Sequence[Fill],
 ) -> bytes:
-    """Calldata of Market.open: lock the fills of one batch."""
-    return encode_call("open", verifier_set, clearings, offers, offer_signatures, bids, bid_signatures, fills)
+    """Calldata of Market.open: lock the fills of one batch, each at the clearing that it names."""
+    packed = calls.pack_open(
+        list(zip(offers, offer_signatures, strict=True)), list(zip(bids, bid_signatures, strict=True)), fills
+    )
+    return encode_call("open", verifier_set, clearings, *packed)
 
 
-def encode_close(
+def encode_decide(
     *,
     head: BatchHead,
-    records: Sequence[Record],
-    outcomes: Sequence[Outcome],
-    proof: Sequence[bytes],
-    proof_flags: Sequence[bool],
+    verifiers: KeySet,
+    outcomes: Sequence[tuple[int, Outcome]],
     receipts_root: bytes,
     signatures: Sequence[bytes],
 ) -> bytes:
-    """Calldata of Market.close. records and outcomes in the order of the multiproof; signatures by signer."""
-    return encode_call("close", head, records, outcomes, proof, proof_flags, receipts_root, signatures)
+    """Calldata of Market.decide. outcomes by index of their trade; signatures in order of their signers' addresses."""
+    verdict = (pack_outcomes(outcomes), receipts_root)
+    return encode_call("decide", head, calls.key_set(verifiers), verdict, signatures)
 
 
-def encode_refund(
-    *, head: BatchHead, records: Sequence[Record], proof: Sequence[bytes], proof_flags: Sequence[bool]
+def encode_settle(
+    *,
+    head: BatchHead,
+    verifiers: KeySet,
+    outcomes: Sequence[tuple[int, Outcome]],
+    receipts_root: bytes,
+    proven: calls.Proven,
 ) -> bytes:
+    """Calldata of Market.settle, which anyone may send once the dispute window is over. One record for each outcome."""
+    verdict = (pack_outcomes(outcomes), receipts_root)
+    return encode_call("settle", head, calls.key_set(verifiers), verdict, proven.plain())
+
+
+def encode_accept(
+    *,
+    head: BatchHead,
+    account: str,
+    outcomes: Sequence[tuple[int, Outcome]],
+    proven: calls.Proven,
+    signature: bytes,
+) -> bytes:
+    """Calldata of Market.accept: the side that the outcomes cost money agrees."""
+    return encode_call("accept", head, account, pack_outcomes(outcomes), proven.plain(), signature)
+
+
+def encode_refund(*, head: BatchHead, proven: calls.Proven) -> bytes:
     """Calldata of Market.refund, which anyone may send from refund_after."""
-    return encode_call("refund", head, records, proof, proof_flags)
+    return encode_call("refund", head, proven.plain())
 
 
 def encode_attest_delivery(
     *,
     head: BatchHead,
-    record: Record,
-    proof: Sequence[bytes],
+    verifiers: KeySet,
+    proven: calls.Proven,
     runs_delivered: int,
     units: int,
     signatures: Sequence[bytes],
 ) -> bytes:
     """Calldata of Market.attestDelivery: a timely delivery still waits for its verdict."""
-    return encode_call("attestDelivery", head, record, proof, runs_delivered, units, signatures)
+    set_ = calls.key_set(verifiers)
+    return encode_call("attestDelivery", head, set_, proven.plain(), runs_delivered, units, signatures)
 
 
-def encode_pay_attested(*, head: BatchHead, record: Record, proof: Sequence[bytes]) -> bytes:
+def encode_pay_attested(*, head: BatchHead, verifiers: KeySet, proven: calls.Proven) -> bytes:
     """Calldata of Market.payAttested, which anyone may send after the verdict's time has passed."""
-    return encode_call("payAttested", head, record, proof)
+    return encode_call("payAttested", head, calls.key_set(verifiers), proven.plain())
+
+
+def encode_dispute(
+    *, head: BatchHead, outcomes: Sequence[tuple[int, Outcome]], receipts_root: bytes, proven: calls.Proven
+) -> bytes:
+    """Calldata of Market.dispute: the verdict as it was decided, and the one record that is disputed."""
+    return encode_call("dispute", head, (pack_outcomes(outcomes), receipts_root), proven.plain())
+
+
+def encode_reveal(
+    *,
+    batch: bytes,
+    record: Record,
+    words: bytes,
+    signature: bytes,
+    verdict_of_run: int,
+    proof: Sequence[bytes],
+) -> bytes:
+    """Calldata of Market.reveal: one receipt as its words, with its proof under the disputed verdict's root."""
+    return encode_call("reveal", batch, record.words(), words, signature, verdict_of_run, proof)
+
+
+def encode_rule(
+    *,
+    head: BatchHead,
+    arbiters: KeySet,
+    proven: calls.Proven,
+    outcome: Outcome,
+    signatures: Sequence[bytes],
+) -> bytes:
+    """Calldata of Market.rule: arbiters end a disputed trade."""
+    word = outcome.packed(proven.records[0].index)
+    return encode_call("rule", head, calls.key_set(arbiters), proven.plain(), word, signatures)
+
+
+def encode_time_out(*, head: BatchHead, proven: calls.Proven) -> bytes:
+    """Calldata of Market.timeOut, which anyone may send when nobody revealed or ruled in time."""
+    return encode_call("timeOut", head, proven.plain())
+
+
+def signed_voucher(session: Session, cumulative: int, signature: bytes) -> tuple[Any, ...]:
+    """An element of Market.redeem's argument. ValueError for a signature without a short form."""
+    return (*session.words(), cumulative, *short_signature(signature))
 
 
 def decode_call(data: bytes | str) -> tuple[str, dict[str, Any]]:
@@ -133,7 +214,11 @@ def decode_call(data: bytes | str) -> tuple[str, dict[str, Any]]:
     entry = _BY_SELECTOR.get(raw[:4])
     if entry is None:
         raise AbiError(f"no function has the selector {to_hex(raw[:4])}")
-    return entry.name, _decode(entry.parameters, raw[4:], entry.name)
+    values = _decode(entry.parameters, raw[4:], entry.name)
+    try:
+        return entry.name, calls.readable_call(entry.name, values)
+    except (ValueError, IndexError) as error:
+        raise AbiError(f"the arguments of {entry.name} do not decode: {error}") from error
 
 
 def decode_result(name: str, data: bytes | str) -> dict[str, Any]:
@@ -164,7 +249,8 @@ def decode_event(topics: Sequence[bytes | str], data: bytes | str) -> tuple[str,
         raise AbiError(f"{entry.name} has {len(indexed)} indexed fields, got {len(raw_topics) - 1}")
     values = _decode(indexed, b"".join(raw_topics[1:]), entry.name)
     values |= _decode(tuple(p for p in entry.parameters if not p.indexed), _bytes(data), entry.name)
-    return entry.name, {parameter.name: values[parameter.name] for parameter in entry.parameters}
+    ordered = {parameter.name: values[parameter.name] for parameter in entry.parameters}
+    return entry.name, calls.readable_event(entry.name, ordered)
 
 
 def event_topics(*names: str) -> list[str]:
@@ -172,8 +258,10 @@ def event_topics(*names: str) -> list[str]:
     return [to_hex(EVENTS[name].topic) for name in (names or tuple(EVENTS))]
 
 
-def struct_of(name: str, value: dict[str, Any]) -> Struct:
-    """The dataclass (Record, Offer, …) of a decoded struct."""
+def struct_of(name: str, value: dict[str, Any]) -> Any:
+    """The dataclass (Offer, Bid, Clearing, BatchHead, Session, Record) of a decoded struct; more keys do no harm."""
+    if name == "Record":
+        return calls.record_of(value)
     struct = _STRUCTS[name]
     arguments = {
         field: from_hex(value[field]) if kind == "bytes32" else value[field]
@@ -211,6 +299,8 @@ def _readable(parameter: Parameter, value: Any) -> Any:
 def _scalar(value: Any) -> Any:
     if isinstance(value, bytes):
         return to_hex(value)
+    if isinstance(value, list | tuple):
+        return [_scalar(item) for item in value]
     return value.lower() if isinstance(value, str) and value.startswith("0x") else value
 
 
@@ -234,14 +324,11 @@ def _parameters(text: str) -> tuple[Parameter, ...]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         words = part.split()
         base, array = (words[0][:-2], "[]") if words[0].endswith("[]") else (words[0], "")
-        struct = _STRUCTS.get(base)
+        struct = base if base in _STRUCTS else None
         if struct is not None:
-            base = "(" + ",".join(kind for kind, _, _ in layout(struct.TYPE)) + ")"
-        result.append(
-            Parameter(
-                base + array, struct.__name__ if struct else None, snake_case(words[-1]), "indexed" in words
-            )
-        )
+            base = "(" + ",".join(kind for kind, _, _ in layout(_STRUCTS[struct].TYPE)) + ")"
+        base = _PACKED.get(base, base)
+        result.append(Parameter(base + array, struct, snake_case(words[-1]), "indexed" in words))
     return tuple(result)
 
 

@@ -142,7 +142,7 @@ _TAIL: Final = """## Known limits
 """
 _INTRODUCTION: Final = {
     Kind.ORDER: "A signed Offer or Bid in the book. Status names are those of FIX.",
-    Kind.TRADE: "k runs of one bid at one offer: one lock, one close. Its run's outcomes decide how it ends.",
+    Kind.TRADE: "k runs of one bid at one offer: one lock, one end. Its run's outcomes decide how it ends.",
     Kind.RUN: "One run of a job under one trade. A failed run returns to its bid and comes back under a new trade.",
     Kind.RECEIPT: "What an agent signed about one run.",
     Kind.BATCH: "A lock batch: the trades that one transaction opens together.",
@@ -177,7 +177,8 @@ LIFECYCLE: Final[dict[Kind, tuple[State, ...]]] = {
               ("verified", "closing", "settled", "refunded", "slashed"), ("locking",)),
         State("verified", "every run has its verdict", "the exchange", _REFUND, Money.LOCKED,
               ("closing", "settled", "refunded", "slashed"), ("locking",)),
-        State("closing", "its close is planned or sent", "the exchange", _REFUND, Money.LOCKED,
+        State("closing", "its verdict is planned, sent, waiting for the end of its dispute window, or disputed",
+              "the exchange; whoever disputes", "end of the dispute window, or of the dispute", Money.LOCKED,
               ("verified", "settled", "refunded", "slashed"), ("locking",)),
         State("settled", "closed with payment", "nobody", "-", Money.PAID, (),
               ("locked", "delivered", "verified", "closing")),

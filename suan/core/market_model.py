@@ -11,58 +11,24 @@ token, the operator and pausing; an opening's arrays are taken to have valid len
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from suan.core.identity import BadSignature, Domain, keccak, recover
-from suan.core.records import BatchHead, Clearing, Fill, Outcome, OutcomeKind, Record, RejectCode, batch_head
-from suan.core.settlement import (
-    MarketParameters,
-    check_outcome,
-    pay_attested_after,
-    refund_after,
-    split,
-    trade_id,
-    units_given_back,
+from suan.core.identity import BadSignature, keccak, recover
+from suan.core.market_endings import Endings
+from suan.core.market_state import (
+    DAY_SECONDS,
+    PLACES,
+    RUNS_MAX,
+    TERM_SECONDS_MAX,
+    UNITS_MAX,
+    Delegate,
+    OrderState,
+    Reverted,
 )
+from suan.core.records import BatchHead, Clearing, Fill, Record, RejectCode, batch_head
+from suan.core.settlement import trade_id
 from suan.core.signed import SIDE_BUY, SIDE_SELL, Bid, Offer
 from suan.core.units import Price, WorkUnits, bond, bond_price, lock_payment
-
-TERM_SECONDS_MAX = 30 * 86_400
-
-
-class Reverted(Exception):
-    """The contract would revert; `args[0]` is the name of its error."""
-
-
-@dataclass(slots=True)
-class ModelAccount:
-    available: int = 0
-    locked: int = 0
-    exiting: int = 0
-    ready_at: int = 0
-
-
-@dataclass(slots=True)
-class OrderState:
-    """Work units (offer) or runs (bid) in trades now, the most there ever were, and whether it was cancelled."""
-
-    consumed: int = 0
-    peak: int = 0
-    cancelled: bool = False
-
-    def take(self, quantity: int) -> None:
-        self.consumed += quantity
-        self.peak = max(self.peak, self.consumed)
-
-
-@dataclass(frozen=True, slots=True)
-class Delegate:
-    """A delegate key as the Registry has it. version counts its settings; 0 means never set."""
-
-    spend_cap: int = 0
-    worst_price: int = 0
-    valid_until: int = 0
-    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,34 +58,13 @@ class _Checked:
     spend_cap: int = 0
 
 
-@dataclass
-class MarketModel:
-    """The state of one Market. delegates: (owner, key, side) -> Delegate, as the Registry answers."""
-
-    domain: Domain
-    parameters: MarketParameters
-    treasury: str
-    pool: str
-    rerun_account: str
-    delegates: dict[tuple[str, str, int], Delegate] = field(default_factory=dict)
-    accounts: dict[str, ModelAccount] = field(default_factory=dict)
-    orders: dict[tuple[str, bytes], OrderState] = field(default_factory=dict)
-    spent: dict[bytes, int] = field(default_factory=dict)
-    open_bits: dict[bytes, int] = field(default_factory=dict)
-    attestations: dict[tuple[bytes, int], tuple[int, int]] = field(default_factory=dict)
-    batches: int = 0
-    custody: int = 0
-
-    def account(self, owner: str) -> ModelAccount:
-        return self.accounts.setdefault(owner, ModelAccount())
-
-    def order(self, maker: str, order: bytes) -> OrderState:
-        return self.orders.setdefault((maker, order), OrderState())
+class MarketModel(Endings):
+    """One Market: money in and out, cancels and openings here, everything that ends a trade in Endings."""
 
     def deposit(self, account: str, amount: int) -> None:
         if amount == 0:
             raise Reverted("ZeroAmount")
-        if self.custody + amount >= 2**128:
+        if self.custody + amount >= 2**96:
             raise Reverted("CustodyLimitExceeded")
         self.custody += amount
         self.account(account).available += amount
@@ -145,8 +90,11 @@ class MarketModel:
         self.custody -= amount
         return amount
 
-    def cancel(self, maker: str, order: bytes) -> None:
-        self.order(maker, order).cancelled = True
+    def cancel(self, maker: str, side: int, nonce: int) -> None:
+        state = self.order(maker, side, nonce)
+        if state.generation <= nonce // PLACES and not (state.ended and state.generation == nonce // PLACES):
+            state.begin(nonce // PLACES)
+            state.ended = True
 
     def open(
         self,
@@ -161,14 +109,6 @@ class MarketModel:
         now: int,
     ) -> Opened:
         """Lock every fill that keeps the rules; the first rule that another one breaks is its code."""
-        checked_offers = [
-            self._check(order, SIDE_SELL, signature, verifier_set, now)
-            for order, signature in zip(offers, offer_signatures, strict=True)
-        ]
-        checked_bids = [
-            self._check(order, SIDE_BUY, signature, verifier_set, now)
-            for order, signature in zip(bids, bid_signatures, strict=True)
-        ]
         records: list[Record] = []
         rejections = []
         for position, fill in enumerate(fills):
@@ -176,10 +116,13 @@ class MarketModel:
                 rejections.append(Rejection(position, RejectCode.BAD_INDEX))
                 continue
             offer, bid, clearing = offers[fill.offer], bids[fill.bid], clearings[fill.clearing]
-            checked = checked_offers[fill.offer], checked_bids[fill.bid]
-            code = self._pair_code(offer, bid, checked, clearing, fill, now)
+            checked = (
+                self._check(offer, SIDE_SELL, offer_signatures[fill.offer], verifier_set, clearing, now),
+                self._check(bid, SIDE_BUY, bid_signatures[fill.bid], verifier_set, clearing, now),
+            )
+            code = self._pair_code(offer, bid, checked, fill, now)
             if code is RejectCode.NONE:
-                result = self._lock(offer, bid, checked, clearing, fill, len(records))
+                result = self._lock(offer, bid, checked, clearing, fill, len(records), now)
                 if isinstance(result, Record):
                     records.append(result)
                     continue
@@ -192,68 +135,26 @@ class MarketModel:
             self.open_bits[head.id()] = (1 << len(records)) - 1
         return Opened(head, tuple(records), tuple(rejections))
 
-    def close(self, head: BatchHead, records: Sequence[Record], outcomes: Sequence[Outcome]) -> int:
-        """Close by verdict; returns the bits of the trades that were closed. Ended trades are passed over."""
-        batch, closed = head.id(), 0
-        still_open = [r for r in records if self.open_bits.get(batch, 0) & (1 << r.index)]
-        for record, outcome in zip(records, outcomes, strict=True):
-            if record in still_open:
-                check_outcome(record, outcome)
-        for record, outcome in zip(records, outcomes, strict=True):
-            if self.open_bits.get(batch, 0) & (1 << record.index):
-                self._close_trade(batch, record, outcome)
-                closed |= 1 << record.index
-        if not closed:
-            raise Reverted("NothingOpen")
-        return closed
-
-    def refund(self, head: BatchHead, records: Sequence[Record], *, now: int) -> None:
-        batch = head.id()
-        still_open = [r for r in records if self.open_bits.get(batch, 0) & (1 << r.index)]
-        for record in still_open:
-            if now < refund_after(record.deliver_by, self.parameters.verification_grace):
-                raise Reverted("TooEarly")
-            if (batch, record.index) in self.attestations:
-                raise Reverted("TradeAttested")
-        if not still_open:
-            raise Reverted("NothingOpen")
-        for record in still_open:
-            self._close_trade(batch, record, Outcome(OutcomeKind.REFUNDED, 0, 0))
-
-    def attest_delivery(
-        self, head: BatchHead, record: Record, runs_delivered: int, units: int, *, now: int
-    ) -> None:
-        batch = head.id()
-        self._demand_open(batch, record)
-        if now >= refund_after(record.deliver_by, self.parameters.verification_grace):
-            raise Reverted("TooLate")
-        check_outcome(record, Outcome(OutcomeKind.SETTLED, runs_delivered, units))
-        if runs_delivered <= self.attestations.get((batch, record.index), (0, 0))[0]:
-            raise Reverted("AttestationNotGreater")
-        self.attestations[batch, record.index] = (runs_delivered, units)
-
-    def pay_attested(self, head: BatchHead, record: Record, *, now: int) -> None:
-        batch = head.id()
-        self._demand_open(batch, record)
-        attested = self.attestations.get((batch, record.index))
-        if attested is None:
-            raise Reverted("TradeNotAttested")
-        if now < pay_attested_after(record.deliver_by, self.parameters.verification_grace):
-            raise Reverted("TooEarly")
-        self._close_trade(batch, record, Outcome(OutcomeKind.SETTLED, *attested))
-
     def _check(
-        self, order: Offer | Bid, side: int, signature: bytes, verifier_set: bytes, now: int
+        self,
+        order: Offer | Bid,
+        side: int,
+        signature: bytes,
+        verifier_set: bytes,
+        clearing: Clearing,
+        now: int,
     ) -> _Checked:
-        digest = order.digest(self.domain)
-        if order.side != side:
-            return _Checked(digest, RejectCode.BAD_SIDE)
-        if order.verifier_set != verifier_set:
-            return _Checked(digest, RejectCode.WRONG_VERIFIER_SET)
+        # The contract takes side, set and product from the call: an order that names others is signed over other fields.
+        seen = replace(order, side=side, verifier_set=verifier_set, product=clearing.product)
+        digest = seen.digest(self.domain)
         if now >= order.deliver_by:
             return _Checked(digest, RejectCode.EXPIRED)
         if order.max_fee_bps < self.parameters.fee_bps:
             return _Checked(digest, RejectCode.FEE_ABOVE_MAXIMUM)
+        if order.price > clearing.price if side == SIDE_SELL else order.price < clearing.price:
+            return _Checked(digest, RejectCode.PRICE_OUTSIDE_LIMITS)
+        if not _countable(order):
+            return _Checked(digest, RejectCode.BAD_INDEX)
         try:
             signer = recover(digest, signature)
         except BadSignature:
@@ -281,7 +182,6 @@ class MarketModel:
         offer: Offer,
         bid: Bid,
         checked: tuple[_Checked, _Checked],
-        clearing: Clearing,
         fill: Fill,
         now: int,
     ) -> RejectCode:
@@ -290,20 +190,16 @@ class MarketModel:
                 return one.code
         if offer.maker == bid.maker:
             return RejectCode.SAME_MAKER
-        if not offer.product == bid.product == clearing.product:
-            return RejectCode.PRODUCT_DIFFERS
-        if not offer.price <= clearing.price <= bid.price:
-            return RejectCode.PRICE_OUTSIDE_LIMITS
-        if fill.runs == 0 or bid.ceiling == 0 or fill.first_run + fill.runs > bid.runs:
+        if fill.runs == 0 or fill.first_run + fill.runs > bid.runs:
             return RejectCode.BAD_INDEX
         if min(offer.deliver_by, bid.deliver_by) > now + TERM_SECONDS_MAX:
             return RejectCode.DELIVER_BY_TOO_FAR
-        sold = self.order(offer.maker, checked[0].hash)
-        code = _quantity_code(sold, offer.units, fill.runs * bid.ceiling, offer.valid_until, now)
+        sold = self.order(offer.maker, SIDE_SELL, offer.nonce)
+        code = _quantity_code(sold, offer, offer.units, fill.runs * bid.ceiling, now)
         if code is not RejectCode.NONE:
             return code
-        bought = self.order(bid.maker, checked[1].hash)
-        return _quantity_code(bought, bid.runs, fill.runs, bid.valid_until, now)
+        bought = self.order(bid.maker, SIDE_BUY, bid.nonce)
+        return _quantity_code(bought, bid, bid.runs, fill.runs, now)
 
     def _lock(
         self,
@@ -313,6 +209,7 @@ class MarketModel:
         clearing: Clearing,
         fill: Fill,
         index: int,
+        now: int,
     ) -> Record | RejectCode:
         units = WorkUnits(fill.runs * bid.ceiling)
         payment = lock_payment(Price(clearing.price), units)
@@ -327,19 +224,17 @@ class MarketModel:
             return RejectCode.INSUFFICIENT_BOND
         spends = [(checked[0], bonded), (checked[1], payment)]
         granted = [(one.grant, one.spend_cap, amount) for one, amount in spends if one.grant is not None]
-        if any(self.spent.get(grant, 0) + amount > cap for grant, cap, amount in granted):
+        if any(self.spent_today(grant, now) + amount > cap for grant, cap, amount in granted):
             return RejectCode.DELEGATE_NOT_ALLOWED
         for grant, _, amount in granted:
-            self.spent[grant] = self.spent.get(grant, 0) + amount
+            self.spent[grant] = (now // DAY_SECONDS, self.spent_today(grant, now) + amount)
         for account, amount in ((buyer, payment), (provider, bonded)):
             account.available -= amount
             account.locked += amount
-        self.order(offer.maker, checked[0].hash).take(units)
-        self.order(bid.maker, checked[1].hash).take(fill.runs)
+        self.order(offer.maker, SIDE_SELL, offer.nonce).take(offer.nonce // PLACES, units)
+        self.order(bid.maker, SIDE_BUY, bid.nonce).take(bid.nonce // PLACES, fill.runs)
         return Record(
             trade=trade_id(checked[0].hash, checked[1].hash, fill.first_run, clearing.id()),
-            offer=checked[0].hash,
-            bid=checked[1].hash,
             provider=offer.maker,
             buyer=bid.maker,
             index=index,
@@ -347,37 +242,33 @@ class MarketModel:
             runs=fill.runs,
             ceiling=bid.ceiling,
             price=clearing.price,
-            payment=payment,
             bond=bonded,
             deliver_by=min(offer.deliver_by, bid.deliver_by),
+            offer_nonce=offer.nonce,
+            bid_nonce=bid.nonce,
         )
 
-    def _close_trade(self, batch: bytes, record: Record, outcome: Outcome) -> None:
-        payout = split(record, outcome, self.parameters)
-        self.open_bits[batch] &= ~(1 << record.index)
-        provider, buyer = self.account(record.provider), self.account(record.buyer)
-        provider.locked -= record.bond
-        buyer.locked -= record.payment
-        provider.available += payout.bond_back + payout.to_provider
-        buyer.available += payout.to_buyer
-        self.account(self.treasury).available += payout.fee
-        self.account(self.rerun_account).available += payout.rerun
-        self.account(self.pool).available += payout.pool
-        units, runs = units_given_back(record, outcome)
-        self.order(record.provider, record.offer).consumed -= units
-        self.order(record.buyer, record.bid).consumed -= runs
-
-    def _demand_open(self, batch: bytes, record: Record) -> None:
-        if not self.open_bits.get(batch, 0) & (1 << record.index):
-            raise Reverted("TradeNotOpen")
+    def spent_today(self, grant: bytes, now: int) -> int:
+        """Base units that a delegate's setting locked in the UTC day of `now`."""
+        day, spent = self.spent.get(grant, (0, 0))
+        return spent if day == now // DAY_SECONDS else 0
 
 
-def _quantity_code(state: OrderState, limit: int, quantity: int, valid_until: int, now: int) -> RejectCode:
-    if state.cancelled:
+def _countable(order: Offer | Bid) -> bool:
+    """Whether the quantity fits the order's place, and there is work at all."""
+    if isinstance(order, Offer):
+        return order.units <= UNITS_MAX
+    return order.runs <= RUNS_MAX and order.ceiling > 0
+
+
+def _quantity_code(state: OrderState, order: Offer | Bid, limit: int, quantity: int, now: int) -> RejectCode:
+    generation = order.nonce // PLACES
+    if state.generation > generation or (state.generation == generation and state.ended):
         return RejectCode.CANCELLED
-    consumed = state.consumed + quantity
+    same = state.generation == generation
+    consumed = (state.consumed if same else 0) + quantity
     if consumed > limit:
         return RejectCode.NOT_ENOUGH_QUANTITY
-    if now > valid_until and consumed > state.peak:
+    if now > order.valid_until and consumed > (state.peak if same else 0):
         return RejectCode.EXPIRED
     return RejectCode.NONE

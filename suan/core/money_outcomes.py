@@ -129,7 +129,7 @@ TRADE_ENDS: Final = (
         None, "hold stays until it is planned again", "hold stays", "-", "stays with the trade",
     ),
     TradeEnd(
-        "locked", "no run delivered", "deliver by, then any close", "k of n verifiers",
+        "locked", "no run delivered", "deliver by, then the dispute window after a verdict", "k of n verifiers",
         OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
     ),
     TradeEnd(
@@ -146,22 +146,57 @@ TRADE_ENDS: Final = (
         OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
     ),
     TradeEnd(
-        "verified", "at least one run billed, none false", "at once", "k of n verifiers",
-        OutcomeKind.SETTLED, "lock less payment for billed work", "payment less fee, bond back",
-        "treasury: fee", "units not used return to the offer, runs not delivered to the bid",
+        "verified", "at least one run billed, none false", "the dispute window after the verdict",
+        "k of n verifiers, then anyone", OutcomeKind.SETTLED, "lock less payment for billed work",
+        "payment less fee, bond back", "treasury: fee",
+        "units not used return to the offer, runs not delivered to the bid",
     ),
     TradeEnd(
-        "verified", "no run billed, none false", "at once", "k of n verifiers",
-        OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+        "verified", "no run billed, none false", "the dispute window after the verdict",
+        "k of n verifiers, then anyone", OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
     ),
     TradeEnd(
-        "verified", "a receipt is false, confirmed by a second engine", "at once", "k of n verifiers",
-        OutcomeKind.SLASHED, _BACK, "nothing",
+        "verified", "a receipt is false, confirmed by a second engine", "the dispute window after the verdict",
+        "k of n verifiers, then anyone", OutcomeKind.SLASHED, _BACK, "nothing",
         "re-run account: price of the recomputed work, at most the bond; pool: rest of the bond", _ALL_BACK,
     ),
     TradeEnd(
-        "closing", "the close cannot be included", "refund after = deliver by + grace", "anyone",
+        "locked", "the buyer accepts the work by signature", "any time before a verdict", "the buyer alone",
+        OutcomeKind.SETTLED, "lock less payment for the accepted work", "payment less fee, bond back",
+        "treasury: fee", "units not used return to the offer, runs not delivered to the bid",
+    ),
+    TradeEnd(
+        "locked", "the provider gives up by signature", "any time before a verdict", "the provider alone",
         OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+    ),
+    TradeEnd(
+        "closing", "no verdict could be included", "refund after = deliver by + grace", "anyone",
+        OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+    ),
+    TradeEnd(
+        "closing", "the payout cap of the verifiers is reached", "the next window", "anyone",
+        None, "lock stays", "bond stays", "-", "stays with the trade",
+    ),
+    TradeEnd(
+        "closing", "disputed, paid by verdict, no receipt revealed", "one window after the dispute", "anyone",
+        OutcomeKind.REFUNDED, _BACK, "bond back, less the reward", "challenger: its bond and up to as much again",
+        _ALL_BACK,
+    ),
+    TradeEnd(
+        "closing", "disputed, arbiters silent", "two windows after the dispute", "anyone",
+        None, "as decided", "as decided", "challenger: its bond", "as decided",
+    ),
+    TradeEnd(
+        "closing", "disputed, arbiters confirm what was decided", "within two windows", "k of n arbiters",
+        None, "as decided; the challenger's bond if it was attacked",
+        "as decided; the challenger's bond if it was attacked", "challenger: nothing", "as decided",
+    ),
+    TradeEnd(
+        "closing", "disputed, arbiters rule otherwise", "within two windows", "k of n arbiters",
+        None, "as ruled, less the reward if it loses by the ruling",
+        "as ruled, less the reward if it loses by the ruling",
+        "challenger: its bond and up to as much again from the loser, or from the pool after a slash",
+        "as ruled",
     ),
 )  # fmt: skip
 

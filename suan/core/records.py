@@ -16,7 +16,19 @@ from eth_abi.abi import encode
 
 from suan.core.identity import ZERO_BYTES32, keccak
 from suan.core.merkle import HashTree, StandardTree
+from suan.core.packing import (
+    OUTCOME,
+    OUTCOME_BYTES,
+    RECORD_BUYER,
+    RECORD_PROVIDER,
+    RECORD_TERMS,
+    SESSION_BUYER,
+    SESSION_PROVIDER,
+    pack,
+    unpack,
+)
 from suan.core.typed import Struct
+from suan.core.units import Price, WorkUnits, lock_payment
 
 BATCH_RECORDS_MAX: Final = 200
 """FILLS_MAX of the Market: one word of open bits per batch, with room to spare."""
@@ -47,14 +59,13 @@ class ReceiptVerdict(IntEnum):
 
 
 class RejectCode(IntEnum):
-    """Why the contract refused a fill; the number in FillRejected.code."""
+    """Why the contract refused a fill or a voucher; the number in FillRejected.code and VoucherRejected.code."""
 
     NONE = 0
     BAD_SIGNATURE = 1
     EXPIRED = 2
     CANCELLED = 3
-    WRONG_VERIFIER_SET = 4
-    PRODUCT_DIFFERS = 5
+    CLEARING_DIFFERS = 5
     PRICE_OUTSIDE_LIMITS = 6
     NOT_ENOUGH_QUANTITY = 7
     INSUFFICIENT_FUNDS = 8
@@ -63,8 +74,10 @@ class RejectCode(IntEnum):
     DELEGATE_NOT_ALLOWED = 11
     SAME_MAKER = 12
     BAD_INDEX = 13
-    BAD_SIDE = 14
     DELIVER_BY_TOO_FAR = 15
+    SESSION_NOT_OPEN = 16
+    VOUCHER_NOT_GREATER = 17
+    CEILING_EXCEEDED = 18
 
 
 @dataclass(frozen=True)
@@ -97,18 +110,10 @@ class Fill(Struct):
 
 
 @dataclass(frozen=True)
-class Record(Struct):
-    """A locked trade as the contract hashes it. Money in base units, ceiling in work units per run."""
-
-    TYPE: ClassVar[str] = (
-        "Record(bytes32 trade,bytes32 offer,bytes32 bid,address provider,address buyer,uint32 index,"
-        "uint32 firstRun,uint32 runs,uint64 ceiling,uint96 price,uint128 payment,uint128 bond,"
-        "uint40 deliverBy)"
-    )
+class Record:
+    """A locked trade as the contract hashes it: four words. Money in base units, ceiling in work units per run."""
 
     trade: bytes
-    offer: bytes
-    bid: bytes
     provider: str
     buyer: str
     index: int
@@ -116,13 +121,42 @@ class Record(Struct):
     runs: int
     ceiling: int
     price: int
-    payment: int
     bond: int
     deliver_by: int
+    offer_nonce: int
+    bid_nonce: int
+
+    @property
+    def payment(self) -> int:
+        """What the buyer's lock holds, in base units. Up, as when it was locked."""
+        return lock_payment(Price(self.price), WorkUnits(self.runs * self.ceiling))
+
+    def words(self) -> tuple[bytes, int, int, int]:
+        """The struct of the contract: trade, provider 160 | price 96, buyer 160 | runs 32 | ceiling 64, and terms."""
+        return (
+            self.trade,
+            pack(RECORD_PROVIDER, provider=self.provider, price=self.price),
+            pack(RECORD_BUYER, buyer=self.buyer, runs=self.runs, ceiling=self.ceiling),
+            pack(
+                RECORD_TERMS,
+                bond=self.bond,
+                deliver_by=self.deliver_by,
+                first_run=self.first_run,
+                offer_nonce=self.offer_nonce,
+                bid_nonce=self.bid_nonce,
+                index=self.index,
+            ),
+        )
+
+    @classmethod
+    def from_words(cls, trade: bytes, provider: int, buyer: int, terms: int) -> Record:
+        fields = unpack(RECORD_PROVIDER, provider) | unpack(RECORD_BUYER, buyer) | unpack(RECORD_TERMS, terms)
+        return cls(trade=trade, **fields)
 
     def leaf(self) -> bytes:
         """keccak256(keccak256(abi.encode(record)))."""
-        return keccak(keccak(self.abi_encode()))
+        trade, *words = self.words()
+        return keccak(keccak(trade + b"".join(word.to_bytes(32, "big") for word in words)))
 
 
 @dataclass(frozen=True)
@@ -142,14 +176,75 @@ class BatchHead(Struct):
 
 
 @dataclass(frozen=True)
-class Outcome(Struct):
+class Outcome:
     """How one trade ends. units: billed work (settled) or recomputed work (slashed), 0 when refunded."""
-
-    TYPE: ClassVar[str] = "Outcome(uint8 kind,uint32 runsDelivered,uint64 units)"
 
     kind: int
     runs_delivered: int
     units: int
+
+    def packed(self, index: int) -> int:
+        """index 8 | kind 8 | runsDelivered 32 | units 64."""
+        return pack(
+            OUTCOME, index=index, kind=int(self.kind), runs_delivered=self.runs_delivered, units=self.units
+        )
+
+
+@dataclass(frozen=True)
+class KeySet:
+    """Keys that decide together; their verdicts pay out at most `payout_cap` base units in one window."""
+
+    members: tuple[str, ...]
+    threshold: int
+    payout_cap: int
+
+    def id(self) -> bytes:
+        return verifier_set_id(self.members, self.threshold, self.payout_cap)
+
+
+@dataclass(frozen=True)
+class Session(Struct):
+    """A channel by which a buyer pays a provider by cumulative vouchers."""
+
+    TYPE: ClassVar[str] = (
+        "Session(address buyer,uint96 ceiling,address provider,uint40 expiresAt,uint56 salt)"
+    )
+
+    buyer: str
+    ceiling: int
+    provider: str
+    expires_at: int
+    salt: int
+
+    def words(self) -> tuple[int, int]:
+        """buyer 160 | ceiling 96, and provider 160 | expiresAt 40 | salt 56."""
+        return (
+            pack(SESSION_BUYER, buyer=self.buyer, ceiling=self.ceiling),
+            pack(SESSION_PROVIDER, provider=self.provider, expires_at=self.expires_at, salt=self.salt),
+        )
+
+    def id(self) -> bytes:
+        """keccak256 of the two words."""
+        return keccak(b"".join(word.to_bytes(32, "big") for word in self.words()))
+
+
+def pack_outcomes(outcomes: Sequence[tuple[int, Outcome]]) -> bytes:
+    """The bytes of a Verdict or an Acceptance: 14 for each (index, outcome), in strictly ascending order of index."""
+    indices = [index for index, _ in outcomes]
+    if indices != sorted(set(indices)):
+        raise ValueError("outcomes stand in ascending order of their trades' index, each once")
+    return b"".join(outcome.packed(index).to_bytes(OUTCOME_BYTES, "big") for index, outcome in outcomes)
+
+
+def unpack_outcomes(data: bytes) -> list[tuple[int, Outcome]]:
+    """(index, outcome) of each 14 bytes; ValueError when the length is none."""
+    if len(data) % OUTCOME_BYTES:
+        raise ValueError(f"outcomes are {OUTCOME_BYTES} bytes each, got {len(data)} in all")
+    result = []
+    for start in range(0, len(data), OUTCOME_BYTES):
+        fields = unpack(OUTCOME, int.from_bytes(data[start : start + OUTCOME_BYTES], "big"))
+        result.append((fields.pop("index"), Outcome(**fields)))
+    return result
 
 
 def trade_id(offer: bytes, bid: bytes, first_run: int, clearing: bytes) -> bytes:
@@ -180,20 +275,12 @@ def batch_id(head: BatchHead) -> bytes:
     return head.id()
 
 
-def verifier_set_id(members: Sequence[str], threshold: int) -> bytes:
-    """keccak256(abi.encode(members ascending, threshold)); ValueError outside 1 <= threshold <= members."""
+def verifier_set_id(members: Sequence[str], threshold: int, payout_cap: int) -> bytes:
+    """keccak256(abi.encode(members ascending, threshold, payoutCap)); ValueError outside 1 <= threshold <= members."""
     ordered = sorted(member.lower() for member in members)
     if len(set(ordered)) != len(ordered) or not 1 <= threshold <= len(ordered) <= VERIFIERS_MAX:
         raise ValueError(f"a verifier set has 1 to {VERIFIERS_MAX} different members and no higher threshold")
-    return keccak(encode(["address[]", "uint8"], [ordered, threshold]))
-
-
-def outcomes_hash(trades: Sequence[bytes], outcomes: Sequence[Outcome]) -> bytes:
-    """keccak256(abi.encode(bytes32[] trades, Outcome[] outcomes)): what a Verdict commits to."""
-    if len(trades) != len(outcomes):
-        raise ValueError(f"{len(trades)} trades need as many outcomes, got {len(outcomes)}")
-    values = [(outcome.kind, outcome.runs_delivered, outcome.units) for outcome in outcomes]
-    return keccak(encode(["bytes32[]", "(uint8,uint32,uint64)[]"], [list(trades), values]))
+    return keccak(encode(["address[]", "uint8", "uint96"], [ordered, threshold, payout_cap]))
 
 
 def receipts_tree(leaves: Sequence[tuple[bytes, bytes, int, int]]) -> StandardTree:
@@ -207,7 +294,7 @@ def receipts_tree(leaves: Sequence[tuple[bytes, bytes, int, int]]) -> StandardTr
 
 
 def receipts_root(leaves: Sequence[tuple[bytes, bytes, int, int]]) -> bytes:
-    """The root that close() carries."""
+    """The root that a verdict carries."""
     return receipts_tree(leaves).root
 
 

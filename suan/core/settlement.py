@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from suan.core.calls import Proven
 from suan.core.merkle import HashTree
 from suan.core.receipts import ExitReason
 from suan.core.records import (
@@ -17,6 +18,7 @@ from suan.core.records import (
     BatchHead,
     Clearing,
     Fill,
+    KeySet,
     Outcome,
     OutcomeKind,
     ReceiptVerdict,
@@ -27,7 +29,6 @@ from suan.core.records import (
     batch_root,
     batch_tree,
     order_set_root,
-    outcomes_hash,
     receipts_root,
     receipts_tree,
     trade_id,
@@ -39,27 +40,28 @@ __all__ = [
     "BATCH_RECORDS_MAX",
     "BatchHead",
     "Clearing",
-    "CloseArguments",
     "Fill",
     "InvalidOutcome",
+    "KeySet",
     "MarketParameters",
     "Outcome",
     "OutcomeKind",
     "Payout",
+    "Proven",
     "ReceiptVerdict",
     "Record",
     "RejectCode",
     "VerifiedRun",
+    "allows",
     "batch_head",
     "batch_id",
     "batch_root",
     "batch_tree",
     "check_outcome",
-    "close_arguments",
     "order_set_root",
     "outcome_of",
-    "outcomes_hash",
     "pay_attested_after",
+    "prove_records",
     "receipts_root",
     "receipts_tree",
     "refund_after",
@@ -93,13 +95,15 @@ class VerifiedRun:
 
 @dataclass(frozen=True, slots=True)
 class MarketParameters:
-    """The immutable settings of a Market contract. Basis points, base units per GFLOPS·h, seconds."""
+    """The immutable settings of a Market contract. Basis points, base units (per GFLOPS·h), seconds."""
 
     fee_bps: int
     bond_bps: int
     bond_floor_price: int
     verification_grace: int
     withdrawal_delay: int
+    dispute_window: int
+    dispute_bond: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +130,6 @@ class Payout:
     @property
     def total(self) -> int:
         return self.paid + self.to_buyer + self.bond_back + self.slashed
-
-
-@dataclass(frozen=True, slots=True)
-class CloseArguments:
-    """The records of one close() or refund() in the order of the proof, with the proof itself."""
-
-    records: tuple[Record, ...]
-    proof: tuple[bytes, ...]
-    proof_flags: tuple[bool, ...]
 
 
 def outcome_of(record: Record, runs: Sequence[VerifiedRun]) -> Outcome:
@@ -178,6 +173,15 @@ def check_outcome(record: Record, outcome: Outcome) -> None:
             raise InvalidOutcome("a refunded trade has no units")
     elif outcome.kind != OutcomeKind.SLASHED:
         raise InvalidOutcome(f"there is no outcome of kind {outcome.kind}")
+
+
+def allows(record: Record, outcome: Outcome) -> bool:
+    """Whether the contract accepts this outcome for this trade."""
+    try:
+        check_outcome(record, outcome)
+    except InvalidOutcome:
+        return False
+    return True
 
 
 def split(record: Record, outcome: Outcome, parameters: MarketParameters) -> Payout:
@@ -224,11 +228,14 @@ def pay_attested_after(deliver_by: int, verification_grace: int) -> int:
     return deliver_by + 2 * verification_grace
 
 
-def close_arguments(records: Sequence[Record], indices: Sequence[int]) -> CloseArguments:
+def prove_records(records: Sequence[Record], indices: Sequence[int]) -> Proven:
     """The chosen records of a whole lock batch, in ascending order of index, with their multiproof.
 
-    records: all records of the batch, in order of their index.
+    records: all records of the batch, in order of their index. Of the whole batch the proof is empty: whoever has all
+    leaves builds the root.
     """
+    if len(indices) == len(records):
+        return Proven(tuple(records))
     tree: HashTree = batch_tree(records)
     proof, flags, order = tree.multiproof(indices)
-    return CloseArguments(tuple(records[index] for index in order), tuple(proof), tuple(flags))
+    return Proven(tuple(records[index] for index in order), tuple(proof), tuple(flags))

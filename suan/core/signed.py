@@ -22,7 +22,7 @@ class Offer(Struct):
     """A provider sells up to `units` work units at `price` or more (base units per GFLOPS·h)."""
 
     TYPE: ClassVar[str] = (
-        "Offer(address maker,bytes32 product,uint8 side,uint96 price,uint64 units,uint64 nonce,"
+        "Offer(address maker,bytes32 product,uint8 side,uint96 price,uint64 units,uint32 nonce,"
         "uint40 validUntil,uint40 deliverBy,bytes32 verifierSet,uint16 maxFeeBps,bytes32 terms)"
     )
 
@@ -44,7 +44,7 @@ class Bid(Struct):
     """A buyer wants `runs` runs of a job, each of at most `ceiling` work units, at `price` or less."""
 
     TYPE: ClassVar[str] = (
-        "Bid(address maker,bytes32 product,uint8 side,uint96 price,uint32 runs,uint64 ceiling,uint64 nonce,"
+        "Bid(address maker,bytes32 product,uint8 side,uint96 price,uint32 runs,uint64 ceiling,uint32 nonce,"
         "uint40 validUntil,uint40 deliverBy,bytes32 verifierSet,uint16 maxFeeBps,bytes32 terms)"
     )
 
@@ -64,12 +64,13 @@ class Bid(Struct):
 
 @dataclass(frozen=True)
 class Cancel(Struct):
-    """The maker cancels one order; takes effect on chain at once."""
+    """The maker ends its order with this nonce; takes effect on chain at once."""
 
-    TYPE: ClassVar[str] = "Cancel(address maker,bytes32 order)"
+    TYPE: ClassVar[str] = "Cancel(address maker,uint8 side,uint32 nonce)"
 
     maker: str
-    order: bytes
+    side: int
+    nonce: int
 
 
 @dataclass(frozen=True)
@@ -143,14 +144,59 @@ class Permit(Struct):
 
 
 @dataclass(frozen=True)
-class Verdict(Struct):
-    """Verifiers confirm the outcomes of trades of one lock batch (`settlement.outcomes_hash`)."""
+class Migration(Struct):
+    """The owner moves what is exiting into its account in another market."""
 
-    TYPE: ClassVar[str] = "Verdict(bytes32 batch,bytes32 outcomes,bytes32 receiptsRoot)"
+    TYPE: ClassVar[str] = "Migration(address account,address market,uint256 nonce,uint40 deadline)"
+
+    account: str
+    market: str
+    nonce: int
+    deadline: int
+
+
+@dataclass(frozen=True)
+class Verdict(Struct):
+    """Verifiers decide trades of one lock batch; outcomes as `records.pack_outcomes` writes them."""
+
+    TYPE: ClassVar[str] = "Verdict(bytes32 batch,bytes outcomes,bytes32 receiptsRoot)"
 
     batch: bytes
     outcomes: bytes
     receipts_root: bytes
+
+
+@dataclass(frozen=True)
+class Acceptance(Struct):
+    """The side that outcomes cost money accepts them: a buyer what it pays, a provider that it gets nothing."""
+
+    TYPE: ClassVar[str] = "Acceptance(bytes32 batch,bytes outcomes)"
+
+    batch: bytes
+    outcomes: bytes
+
+
+@dataclass(frozen=True)
+class Ruling(Struct):
+    """Arbiters end a disputed trade."""
+
+    TYPE: ClassVar[str] = "Ruling(bytes32 batch,bytes32 trade,uint8 kind,uint32 runsDelivered,uint64 units)"
+
+    batch: bytes
+    trade: bytes
+    kind: int
+    runs_delivered: int
+    units: int
+
+
+@dataclass(frozen=True)
+class Voucher(Struct):
+    """The buyer of a session owes `cumulative` base units in all."""
+
+    TYPE: ClassVar[str] = "Voucher(bytes32 session,uint128 cumulative)"
+
+    session: bytes
+    cumulative: int
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A subclass is a frozen dataclass whose fields are the struct's fields in order, 
 JSON uses the struct's own field names; fields wider than 53 bits are always decimal strings there (readers
 accept numbers too), bytes32 and addresses are lower-case hex.
 
-Limit: atomic types and `string` only (uintN, address, bytes32); no arrays, no nested structs.
+Limit: atomic types, `string` and `bytes` only (uintN, address, bytes32); no arrays, no nested structs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from suan.core.identity import Domain, from_hex, keccak, normalise_address, to_h
 from suan.core.problems import FieldError
 
 STRING_CHARACTERS_MAX: Final = 256
+BYTES_MAX: Final = 4096
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,77}")
 _DOMAIN_FIELDS: Final = (
     ("string", "name"),
@@ -51,8 +52,8 @@ class Struct:
     def abi_encode(self) -> bytes:
         """abi.encode of the struct: its fields, one word each. Only structs without text have this form."""
         fields = layout(type(self).TYPE)
-        if any(kind == "string" for kind, _, _ in fields):
-            raise TypeError(f"{type(self).__name__} has text, so its ABI encoding is not fixed")
+        if any(kind in ("string", "bytes") for kind, _, _ in fields):
+            raise TypeError(f"{type(self).__name__} has text or bytes, so its ABI encoding is not fixed")
         return b"".join(_word(kind, getattr(self, name)) for kind, _, name in fields)
 
     def digest(self, domain: Domain) -> bytes:
@@ -132,6 +133,12 @@ def _checked(kind: str, field: str, value: Any) -> Any:
         if not isinstance(value, bytes) or len(value) != 32:
             raise FieldError(field, "not_bytes32", f"32 bytes are needed, not {_shown(value)}.")
         return value
+    if kind == "bytes":
+        if not isinstance(value, bytes) or len(value) > BYTES_MAX:
+            raise FieldError(
+                field, "not_bytes", f"at most {BYTES_MAX} bytes are needed, not {_shown(value)}."
+            )
+        return value
     if kind == "address":
         try:
             return normalise_address(value)
@@ -153,13 +160,13 @@ def _word(kind: str, value: Any) -> bytes:
         return bytes(value)
     if kind == "address":
         return bytes(12) + bytes.fromhex(value[2:])
-    return keccak(value.encode("utf-8"))
+    return keccak(value if kind == "bytes" else value.encode("utf-8"))
 
 
 def _to_json(kind: str, value: Any) -> Any:
     if kind.startswith("uint"):
         return str(int(value)) if int(kind[4:]) > 53 else int(value)
-    return to_hex(value) if kind == "bytes32" else value
+    return to_hex(value) if kind in ("bytes32", "bytes") else value
 
 
 def _from_json(kind: str, field: str, value: Any) -> Any:
@@ -167,6 +174,8 @@ def _from_json(kind: str, field: str, value: Any) -> Any:
         if _DECIMAL.fullmatch(value) is None:
             raise FieldError(field, "not_an_integer", f"{_shown(value)} is not a decimal integer.")
         return int(value)
+    if kind == "bytes":
+        return from_hex(value, field=field)
     return from_hex(value, field=field, length=32) if kind == "bytes32" else value
 
 

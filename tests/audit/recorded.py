@@ -37,6 +37,8 @@ class Recorded(Rpc):
 
     def call(self, method: str, *params: Any) -> Any:
         asked = question(method, params)
+        if method == "eth_getCode" and asked not in self.answers:
+            return "0x"  # Of makers whose own signature was good; the market's code is recorded.
         if method == "eth_getProof" and asked not in self.answers:
             return self.change(method, params, self._proofs(params[1]))
         answer = json.loads(json.dumps(self.answers[asked]))

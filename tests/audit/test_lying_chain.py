@@ -43,16 +43,11 @@ def test_the_recording_itself_holds_no_difference(live: Live, recording: dict[st
 @pytest.mark.parametrize(
     ("event", "field", "named_as"),
     [
-        ("TradeLocked", "payment", "payment"),
-        ("TradeLocked", "bond", "bond"),
-        ("TradeLocked", "price", "price"),
-        ("TradeLocked", "first_run", "first_run"),
-        ("TradeLocked", "deliver_by", "deliver_by"),
-        ("TradeClosed", "paid", "paid"),
-        ("TradeClosed", "fee", "fee"),
-        ("TradeClosed", "slashed", "slashed"),
-        ("TradeClosed", "units", "outcome units"),
-        ("TradeClosed", "runs_delivered", "outcome runs_delivered"),
+        ("TradeLocked", "provider_and_price", "price"),
+        ("TradeLocked", "buyer_and_work", "ceiling"),
+        ("TradeLocked", "terms", "index"),
+        ("TradeClosed", "amounts", "fee"),
+        ("TradeClosed", "outcome", "outcome"),
     ],
 )
 def test_a_false_figure_of_a_trade_is_named_with_the_trade(
@@ -89,9 +84,31 @@ def test_a_close_that_is_withheld_is_contradicted_by_proven_words(
 ) -> None:
     """A node cannot lie about storage, only about events; the words then name account, order and lock batch."""
     report = audited(live, recording, with_log("TradeClosed", lambda log, values: None))
-    for field, prefix in (("account in", "0x"), ("order in", "ord_0x"), ("open trades in", "bat_0x")):
+    for field, prefix in (("account in", "0x"), ("quantity used in", "orders ")):
         found = named(report, f"{field} the contract's storage")
         assert found and all(subject.startswith(prefix) for subject in found), field
+    assert [subject for subject in named(report, "trades closed") if subject.startswith("verdict 0x")]
+
+
+@pytest.mark.parametrize(
+    ("event", "words"), [("BatchDecided", "waiting trades"), ("BatchLocked", "open trades")]
+)
+def test_a_decision_or_a_lock_that_is_withheld_is_named(
+    live: Live, recording: dict[str, Any], event: str, words: str
+) -> None:
+    report = audited(live, recording, with_log(event, lambda log, values: None))
+    assert report.differences_total, words
+
+
+@pytest.mark.parametrize(
+    ("field", "named_as"),
+    [("bits", "trades decided"), ("settle_after", "end of the dispute window")],
+)
+def test_a_decision_that_says_something_else_than_its_call_is_named(
+    live: Live, recording: dict[str, Any], field: str, named_as: str
+) -> None:
+    report = audited(live, recording, said("BatchDecided", field, lambda value: value + 1))
+    assert named(report, named_as)
 
 
 def test_too_few_tokens_in_custody_are_named(live: Live, recording: dict[str, Any]) -> None:
@@ -113,30 +130,32 @@ def test_a_fill_without_its_makers_signature_is_named(
     live: Live, recording: dict[str, Any], side: str
 ) -> None:
     report = audited(
-        live, recording, calldata("open", lambda text, said: flipped(text, said[f"{side}_signatures"][0]))
+        live,
+        recording,
+        calldata("open", lambda text, said: flipped(text, said[f"{side}_signatures"][0][:66])),
     )
     assert [subject for subject in named(report, "signature") if subject.startswith("ord_0x")]
 
 
-def test_a_close_without_the_verifiers_signature_is_named(live: Live, recording: dict[str, Any]) -> None:
+def test_a_verdict_without_the_verifiers_signature_is_named(live: Live, recording: dict[str, Any]) -> None:
     report = audited(
-        live, recording, calldata("close", lambda text, said: flipped(text, said["signatures"][0]))
+        live, recording, calldata("decide", lambda text, said: flipped(text, said["signatures"][0]))
     )
     assert named(report, "verifier signatures")
 
 
-def test_a_close_over_other_receipts_is_named(live: Live, recording: dict[str, Any]) -> None:
-    report = audited(live, recording, said("BatchSealed", "receipts_root", lambda value: bytes(32)))
+def test_a_verdict_over_other_receipts_is_named(live: Live, recording: dict[str, Any]) -> None:
+    report = audited(live, recording, said("BatchDecided", "receipts_root", lambda value: bytes(32)))
     assert named(report, "evidence") == ["0x" + "00" * 32]
 
 
-@pytest.mark.parametrize("function", ("open", "close"))
+@pytest.mark.parametrize("function", ("open", "decide"))
 @pytest.mark.parametrize("cut", (10, 74, 500, 2))
 def test_calldata_that_cannot_be_read_is_a_difference_and_no_crash(
     live: Live, recording: dict[str, Any], function: str, cut: int
 ) -> None:
     report = audited(live, recording, calldata(function, lambda text, said: text[:cut]))
-    assert [subject for subject in named(report, "calldata") if subject.startswith("0x")]
+    assert [subject for subject in named(report, "call") if subject.startswith("0x")]
 
 
 def test_a_node_that_answers_nonsense_is_unreachable_and_nothing_is_proved(
@@ -163,7 +182,7 @@ def test_an_address_without_a_market_is_a_usage_error(live: Live) -> None:
 
 
 def test_the_report_is_a_document_for_programs(live: Live, recording: dict[str, Any], tmp_path: Path) -> None:
-    document = audited(live, recording, said("TradeClosed", "paid", lambda value: value + 1)).to_json()
+    document = audited(live, recording, said("TradeClosed", "amounts", lambda value: value + 1)).to_json()
     assert json.loads(json.dumps(document)) == document
     assert {"subject", "field", "expected", "found"} == set(document["differences"][0])
     assert isinstance(document["custody"], str)

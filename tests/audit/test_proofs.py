@@ -144,8 +144,22 @@ def test_the_places_of_storage_are_those_of_the_compiler() -> None:
     source = compile.standard_json()
     source["settings"]["outputSelection"] = {"src/Market.sol": {"Market": ["storageLayout"]}}
     output = solcx.compile_standard(source, solc_binary=compile.CONTRACTS / "solc")
-    table = output["contracts"]["src/Market.sol"]["Market"]["storageLayout"]["storage"]
-    places = {entry["label"]: (int(entry["slot"]), entry["offset"]) for entry in table}
+    table = output["contracts"]["src/Market.sol"]["Market"]["storageLayout"]
+    places = {entry["label"]: (int(entry["slot"]), entry["offset"]) for entry in table["storage"]}
     assert {name: (slot, 0) for name, slot in storage_layout.SLOTS.items()} == {
         name: places[name] for name in storage_layout.SLOTS
     }
+    (state,) = [kind for name, kind in table["types"].items() if name.startswith("t_struct(State)")]
+    assert storage_layout.MEMBERS == {
+        entry["label"]: storage_layout.STATE + int(entry["slot"]) for entry in state["members"]
+    }
+    (dispute,) = [kind for name, kind in table["types"].items() if name.startswith("t_struct(Dispute)")]
+    assert [(entry["label"], int(entry["slot"]), entry["offset"]) for entry in dispute["members"]] == [
+        ("challenger", 0, 0),
+        ("bond", 0, 20),
+        ("revealBy", 1, 0),
+        ("ruleBy", 1, 5),
+        ("revealed", 1, 10),
+        ("outcome", 1, 11),
+        ("evidence", 2, 0),
+    ]

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from suan.client.audit import store as store_module
 from suan.client.audit.codec import Codec
 from suan.client.audit.memory import books_in, codec, open_store, report_in
-from suan.client.audit.state import Account, Books, OrderUse, TradeView
+from suan.client.audit.state import Account, Books, DisputeView, TradeView, VerdictView
 from suan.client.audit.store import Rows, Store
 from suan.client.errors import UsageError
+from suan.core.market_state import OrderState
 from suan.core.records import Record
 
-RECORD = Record(
-    b"\1" * 32, b"\2" * 32, b"\3" * 32, "0x" + "44" * 20, "0x" + "55" * 20, 0, 1, 2, 3, 4, 5, 6, 7
-)
+RECORD = Record(b"\1" * 32, "0x" + "44" * 20, "0x" + "55" * 20, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+BID, OFFER = b"\2" * 32, b"\3" * 32
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.binary(max_size=5),
     lambda inner: (
@@ -45,8 +45,10 @@ def test_the_books_own_classes_come_back_and_no_others() -> None:
     known = codec()
     for value in (
         Account(1, 2, 3),
-        OrderUse(2**64, 5, True, 9),
-        TradeView(RECORD, "0xab", 3, "0xcd", "0xef", (1, 2), {"kind": 1, "batch": None}),
+        [OrderState(2, 2**52, 5, ended=True), OrderState()],
+        TradeView(RECORD, OFFER, BID, "0xab", 3, "0xcd", "0xef", {"kind": 1, "batch": None}),
+        VerdictView("0xba", "0x00", 5, 7, {0: (1, 2, 3), 2: (0, 0, 0)}, refused=True),
+        DisputeView("0xcc", 1, 2, 3, (1, 2, 3), "0x00", revealed=True),
     ):
         assert known.decode(known.encode(value)) == value
 
@@ -149,7 +151,7 @@ def test_every_part_of_the_books_that_grows_lies_in_the_store(tmp_path: Path) ->
     store = open_store(tmp_path / "state")
     books, report = books_in(store), report_in(store)
     books.accounts["0xa"].available = 5
-    books.trades["0xt"] = TradeView(RECORD, "0xc", 1, "0xd")
+    books.trades["0xt"] = TradeView(RECORD, OFFER, BID, "0xc", 1, "0xd")
     books.seals.append({"receipts_root": "0xe"})
     books.operator, books.deposits = "0xop", 17
     report.differ("a", "b", 1, 2)

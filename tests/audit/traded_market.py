@@ -6,6 +6,7 @@ their receipts state counters that were made up. So an audit with a share of re-
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,20 +21,21 @@ from suan.core.messages import evidence_seal_digest
 from suan.core.metering import work_units
 from suan.core.receipts import Counters, ExitReason, Receipt
 from suan.core.records import (
+    BatchHead,
     Clearing,
     Fill,
     Outcome,
     ReceiptVerdict,
     Record,
     batch_head,
-    outcomes_hash,
+    pack_outcomes,
     receipts_root,
     trade_id,
 )
-from suan.core.settlement import VerifiedRun, close_arguments, outcome_of
+from suan.core.settlement import KeySet, VerifiedRun, outcome_of, prove_records
 from suan.core.signed import SIDE_BUY, SIDE_SELL, Acknowledgement, Bid, Offer, Verdict
 from suan.core.terms import BidTerms, OfferTerms
-from suan.core.units import Price, WorkUnits, bond, bond_price, lock_payment
+from suan.core.units import Price, WorkUnits, bond, bond_price
 from tests.core.signing import Key
 from tests.nodes import AnvilNode
 
@@ -62,6 +64,8 @@ class TradedMarket:
 
     folder: Path
     chance: random.Random
+    compiled: Path | None = None
+    """A cache of the compiler's; without one the contracts are compiled."""
     trades: int = 0
     auctions: int = 0
     sequence: int = 0
@@ -76,6 +80,7 @@ class TradedMarket:
         self.node = AnvilNode(self.folder)
         self.node.rpc("anvil_autoImpersonateAccount", True)
         self.keys = Signer(self.folder / "secrets")
+        self.arbiter = Key("arbiter")
         self.verifier, self.agents = (
             Key("verifier"),
             {key.address: Key(f"agent of {key.address}") for key in self.providers},
@@ -84,43 +89,54 @@ class TradedMarket:
         self.market, self.operator = self.made["market"], self.keys.address("operator")
         self.domain = market_domain(self.made["chain_id"], self.market)
         self.verifier_set = identity.from_hex(self.made["verifier_set"]["id"])
+        said = self.made["verifier_set"]
+        self.verifiers = KeySet(tuple(said["members"]), said["threshold"], int(said["payout_cap"]))
+        self.bid_of: dict[bytes, bytes] = {}
         self.job = BidTerms(keccak(b"module"), keccak(b"input"), 2**24, 60)
         self._publish("terms", f"{to_hex(self.job.hash())}.json", self.job.to_json())
         self._people()
 
     def trade(self) -> int:
         """One auction of 20 offers and 30 bids, opened, delivered and closed; returns how many trades it made."""
+        records = self.lock()
+        said = self.decide(records)
+        self.wait(self.made["dispute_window"])
+        self.settle(said, records)
+        return len(records)
+
+    def lock(self, orders: Callable[[int], tuple[list[Placed], list[Placed]]] | None = None) -> list[Record]:
+        """One auction, of the orders that `orders` makes at a unix time, and its open(); returns the locked trades."""
         now = int(self.node.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-        offers, bids = self._orders(now)
+        offers, bids = (orders or self.orders)(now)
         self.auctions += 1
         document = clear_document(self._book(offers, bids), number=self.auctions, now=now)
         self._publish(
             "clearings", f"{identity.clr_id(document.clearing_id)}.json", document.to_json(), sealed=True
         )
         records = self._open(document, offers, bids)
-        self._close(records)
         self.trades += len(records)
-        return len(records)
+        return records
 
     def stop(self) -> None:
         self.node.stop()
 
     # ------------------------------------------------------------------------------------------ orders and auctions
 
-    def _orders(self, now: int) -> tuple[list[Placed], list[Placed]]:
+    def orders(self, now: int) -> tuple[list[Placed], list[Placed]]:
+        """An offer of each provider and a bid of each buyer."""
         common = {
             "product": identity.product_id(SYMBOL), "valid_until": now + 3000, "deliver_by": now + 3600,
             "verifier_set": self.verifier_set, "max_fee_bps": 500,
         }  # fmt: skip
         offers = [
-            self._placed(key, Offer(
+            self.placed(key, Offer(
                 maker=key.address, side=SIDE_SELL, price=TOKEN // 1000 * self.chance.randint(300, 500),
                 units=CEILING * self.chance.randint(3, 9), nonce=self.auctions, terms=self._offer_terms(key).hash(), **common,
             ))
             for key in self.providers
         ]  # fmt: skip
         bids = [
-            self._placed(key, Bid(
+            self.placed(key, Bid(
                 maker=key.address, side=SIDE_BUY, price=TOKEN // 1000 * self.chance.randint(500, 900),
                 runs=self.chance.randint(2, 5), ceiling=CEILING, nonce=self.auctions, terms=self.job.hash(), **common,
             ))
@@ -128,7 +144,8 @@ class TradedMarket:
         ]  # fmt: skip
         return offers, bids
 
-    def _placed(self, key: Key, order: Offer | Bid) -> Placed:
+    def placed(self, key: Key, order: Offer | Bid) -> Placed:
+        """An order that `key` signed, acknowledged and published."""
         self.sequence += 1
         digest = order.digest(self.domain)
         placed = Placed(order, digest, key.sign(digest), self.sequence)
@@ -174,56 +191,73 @@ class TradedMarket:
         fills, records = [], []
         for index, trade in enumerate(document.result.trades):
             offer, bid = offers[sold[trade.offer]].order, bids[bought[trade.bid]].order
+            self.bid_of[trade_id(trade.offer, trade.bid, trade.first_run, clearing.id())] = trade.bid
             fills.append(Fill(sold[trade.offer], bought[trade.bid], 0, trade.first_run, trade.runs))
             work = WorkUnits(trade.runs * CEILING)
             per_unit = bond_price(
                 Price(offer.price), self.made["bond_bps"], Price(int(self.made["bond_floor_price"]))
             )
             records.append(Record(
-                trade=trade_id(trade.offer, trade.bid, trade.first_run, clearing.id()), offer=trade.offer, bid=trade.bid,
+                trade=trade_id(trade.offer, trade.bid, trade.first_run, clearing.id()),
                 provider=offer.maker, buyer=bid.maker, index=index, first_run=trade.first_run, runs=trade.runs,
-                ceiling=CEILING, price=price, payment=lock_payment(Price(price), work), bond=bond(per_unit, work),
-                deliver_by=min(offer.deliver_by, bid.deliver_by),
+                ceiling=CEILING, price=price, bond=bond(per_unit, work), deliver_by=min(offer.deliver_by, bid.deliver_by),
+                offer_nonce=offer.nonce, bid_nonce=bid.nonce,
             ))  # fmt: skip
-        self._send(self.market, self.operator, abi.encode_open(
+        self.send(self.market, self.operator, abi.encode_open(
             verifier_set=self.verifier_set, clearings=[clearing], offers=[p.order for p in offers],
             offer_signatures=[p.signature for p in offers], bids=[p.order for p in bids],
             bid_signatures=[p.signature for p in bids], fills=fills,
         ))  # fmt: skip
         return records
 
-    def _close(self, records: list[Record]) -> None:
+    def decide(self, records: list[Record]) -> Json:
+        """Deliver all runs of a lock batch, publish the receipts, and let the verifiers decide; returns what they said."""
         items: list[Json] = []
         leaves, outcomes = [], []
         for record in records:
             runs = []
             for run in range(record.first_run, record.first_run + record.runs):
-                receipt = self._receipt(record, run)
+                receipt = self.receipt(record, run)
                 digest = receipt.digest(self.domain)
                 leaves.append((digest, record.trade, run, int(ReceiptVerdict.ACCEPTED)))
                 items.append(self._item(record, receipt, self.agents[record.provider].sign(digest)))
                 counted = work_units(receipt.counters, "cpu.fp64")
                 runs.append(VerifiedRun(run, ReceiptVerdict.ACCEPTED, ExitReason.OK, counted))
             outcomes.append(outcome_of(record, runs))
-        root, head = receipts_root(leaves), batch_head(self.auctions, self.verifier_set, records)
+        root, head = receipts_root(leaves), self.head(records)
         self._publish("settlements", f"{to_hex(root)}.json", {
             "batch": to_hex(head.id()),
             "outcomes": [self._outcome(record, outcome) for record, outcome in zip(records, outcomes, strict=True)],
             "receipts": items,
         }, sealed=True)  # fmt: skip
-        arguments = close_arguments(records, range(len(records)))
-        listed = [outcomes[record.index] for record in arguments.records]
-        verdict = Verdict(head.id(), outcomes_hash([r.trade for r in arguments.records], listed), root)
-        self._send(self.market, self.operator, abi.encode_close(
-            head=head, records=arguments.records, outcomes=listed, proof=arguments.proof, proof_flags=arguments.proof_flags,
-            receipts_root=root, signatures=[self.verifier.sign(verdict.digest(self.domain))],
+        listed = [(record.index, outcome) for record, outcome in zip(records, outcomes, strict=True)]
+        verdict = Verdict(head.id(), pack_outcomes(listed), root)
+        said = {"head": head, "verifiers": self.verifiers, "outcomes": listed, "receipts_root": root}
+        self.send(self.market, self.operator, abi.encode_decide(
+            **said, signatures=[self.verifier.sign(verdict.digest(self.domain))],
         ))  # fmt: skip
+        return said
 
-    def _receipt(self, record: Record, run: int) -> Receipt:
+    def settle(self, said: Json, records: list[Record]) -> None:
+        """Have a verdict over a whole lock batch paid."""
+        proven = prove_records(records, range(len(records)))
+        self.send(self.market, self.operator, abi.encode_settle(**said, proven=proven))
+
+    def head(self, records: list[Record]) -> BatchHead:
+        """The head of the lock batch that was opened last."""
+        return batch_head(self.auctions, self.verifier_set, records)
+
+    def wait(self, seconds: int) -> None:
+        """Let the chain's clock go on."""
+        self.node.rpc("evm_increaseTime", seconds)
+        self.node.rpc("evm_mine")
+
+    def receipt(self, record: Record, run: int) -> Receipt:
+        """What the provider's agent says of one run."""
         flops = self.chance.randint(CEILING // 2, CEILING - 1000)
         return Receipt(
             trade=record.trade, run=run, module=self.job.module, input=self.job.input, output=keccak(b"output"),
-            seed=identity.run_seed(record.bid, run), fp64=flops, fp32=0, integer=0, memory_control=0, fuel=2 * flops,
+            seed=identity.run_seed(self.bid_of[record.trade], run), fp64=flops, fp32=0, integer=0, memory_control=0, fuel=2 * flops,
             engine="wasmtime-50.0.1", profile=self.job.profile, exit_reason=int(ExitReason.OK), cpu_milliseconds=10,
             wall_milliseconds=12, peak_memory_bytes=2**20, started_at=record.deliver_by - 3500,
             ended_at=record.deliver_by - 3499,
@@ -256,33 +290,35 @@ class TradedMarket:
         registry, token = self.made["registry"], self.made["token"]
         for key in (*self.providers, *self.buyers):
             for _ in range(3):
-                self._send(token, key.address, abi.encode_call("faucet", key.address, 10**6 * TOKEN))
-            self._send(token, key.address, abi.encode_call("approve", self.market, 2**255))
-            self._send(self.market, key.address, abi.encode_call("deposit", key.address, 2 * 10**6 * TOKEN))
+                self.send(token, key.address, abi.encode_call("faucet", key.address, 10**6 * TOKEN))
+            self.send(token, key.address, abi.encode_call("approve", self.market, 2**255))
+            self.send(self.market, key.address, abi.encode_call("deposit", key.address, 2 * 10**6 * TOKEN))
         for key in self.providers:
             terms = self._offer_terms(key)
             self._publish("terms", f"{to_hex(terms.hash())}.json", terms.to_json())
-            self._send(registry, key.address, abi.encode_call("setAgent", terms.agent, 2**39))
+            self.send(registry, key.address, abi.encode_call("setAgent", terms.agent, 2**39))
 
     def _deploy(self) -> Json:
         deployer = self.keys.address("deployer")
         self._fund(deployer)
         address = self.keys.address
         return deploy(
-            self.node.url, deployment_file=self.folder / "deployment.json", var=self.folder, deployer=deployer,
+            self.node.url, deployment_file=self.folder / "deployment.json", var=self.compiled or self.folder, deployer=deployer,
             sign_transaction=lambda fields: self.keys.sign_transaction("deployer", fields).raw,
             sign_as_operator=lambda digest: self.keys.sign_digest("operator", digest), mine=True,
             parameters=Parameters(
                 profile="default", **PROFILES["default"], admin=address("admin"), operator=address("operator"),
                 relayer=address("relayer"), acknowledger=address("acknowledger"), treasury=address("treasury"),
                 pool=address("pool"), rerun_account=address("rerun"), members=(self.verifier.address,), threshold=1,
+                arbiters=(self.arbiter.address,), arbiter_threshold=1,
             ),
         )  # fmt: skip
 
     def _fund(self, account: str) -> None:
         self.node.rpc("anvil_setBalance", account, hex(10**24))
 
-    def _send(self, to: str, sender: str, data: bytes) -> None:
+    def send(self, to: str, sender: str, data: bytes) -> None:
+        """Send a transaction of `sender`, whoever it is, and mine it. Raises RuntimeError when it fails."""
         if self.node.rpc("eth_getBalance", sender, "latest") == "0x0":
             self._fund(sender)
         call = {"from": sender, "to": to, "data": "0x" + data.hex(), "gas": GAS}

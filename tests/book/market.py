@@ -51,17 +51,25 @@ def write_deployment(var: Path, **changes: Any) -> Deployment:
         "chain_id": CHAIN_ID,
         "block": 1,
         **addresses,
-        "verifier_set": {"id": "0x" + "5e" * 32, "members": [Key("verifier").address], "threshold": 1},
+        "verifier_set": _set("5e", "verifier"),
+        "arbiter_set": _set("5f", "arbiter"),
         "fee_bps": 100,
         "bond_bps": 2_500,
         "bond_floor_price": 10**16,
         "verification_grace": 60,
         "withdrawal_delay": 5,
+        "dispute_window": 2,
+        "dispute_bond": str(TOKEN),
         "confirmations": 12,
         "profile": "demo",
     }
     (var / "deployment.json").write_text(json.dumps(content | changes))
     return deployment()
+
+
+def _set(byte: str, name: str) -> dict[str, Any]:
+    members = [Key(name).address]
+    return {"id": "0x" + byte * 32, "members": members, "threshold": 1, "payout_cap": str(10**24)}
 
 
 def give(address: str, tokens: int) -> None:

@@ -172,17 +172,18 @@ def test_a_cancelled_bid_leaves_the_book_its_money_is_free_and_the_evidence_is_s
     assert buyer.post(f"/orders/{order.order_id}/cancel").status_code == 200
     assert balances(buyer.address).held == 0
     document = json.loads(evidence.read("cancels", order.order_id))
-    wish = Cancel(buyer.address, from_hex(order.order_hash))
+    wish = Cancel(buyer.address, order.side, order.nonce)
     digest = wish.digest(market_domain(market.chain_id, market.market))
     assert recover(digest, from_hex(document["signature"])) == buyer.address
 
 
 def test_a_wallet_signs_its_own_cancel_and_nobody_else_does(market):
     buyer = wallet("ada", tokens=10)
-    order_id = buyer.post("/bids", signed(bid_body(buyer), buyer.key)).json()["order_id"]
+    placed = buyer.post("/bids", signed(bid_body(buyer), buyer.key)).json()
+    order_id = placed["order_id"]
     path = f"/orders/{order_id}/cancel"
     problem(buyer.post(path), 422, "missing", "/signature")
-    digest = Cancel(buyer.address, from_hex(order_id[4:])).digest(
+    digest = Cancel(buyer.address, 1, int(placed["nonce"])).digest(
         market_domain(market.chain_id, market.market)
     )
     problem(

@@ -189,7 +189,7 @@ def test_an_order_canceled_on_chain_is_named_as_the_one_at_fault(floor: Floor) -
     floor.match()
     floor.world.anvil.rpc("anvil_setBalance", buyer.address, hex(10**20))
     floor.world.anvil.rpc("anvil_impersonateAccount", buyer.address)
-    call = "0x" + encode_call("cancel", from_hex(bid[4:])).hex()
+    call = "0x" + encode_call("cancel", 1, book.order_by_id(bid).nonce).hex()
     floor.world.anvil.rpc(
         "eth_sendTransaction", {"from": buyer.address, "to": floor.world.known.market, "data": call}
     )

@@ -37,6 +37,8 @@ def parameters(signer: Signer, **changes: Any) -> Parameters:
         "rerun_account": "0x" + "73" * 20,
         "members": (signer.address("verifier"), signer.address("verifier2")),
         "threshold": 1,
+        "arbiters": (signer.address("arbiter"),),
+        "arbiter_threshold": 1,
     }
     return Parameters(**{**values, **changes})
 
@@ -154,6 +156,6 @@ def test_an_existing_token_is_used(anvil, signer, cache, tmp_path) -> None:
 
 
 def test_both_profiles_are_complete() -> None:
-    windows = {"verification_grace", "withdrawal_delay", "confirmations"}
+    windows = {"verification_grace", "withdrawal_delay", "dispute_window", "confirmations"}
     assert {name: set(values) for name, values in PROFILES.items()} == {"demo": windows, "default": windows}
     assert deployment.PROFILES["default"]["withdrawal_delay"] == 86_400

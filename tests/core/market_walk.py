@@ -10,11 +10,21 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from suan.core.identity import Domain
-from suan.core.market_model import Delegate, MarketModel, Opened, Reverted
+from suan.core.identity import Domain, keccak
+from suan.core.market_model import MarketModel, Opened
+from suan.core.market_state import Delegate, Reverted
 from suan.core.orders import SIDE_BUY, SIDE_SELL, Bid, Offer
 from suan.core.products import PRODUCTS
-from suan.core.settlement import BatchHead, Clearing, Fill, InvalidOutcome, MarketParameters, Outcome, Record
+from suan.core.settlement import (
+    BatchHead,
+    Clearing,
+    Fill,
+    InvalidOutcome,
+    KeySet,
+    MarketParameters,
+    Outcome,
+    Record,
+)
 from suan.core.units import minimum_units
 from tests.core.signing import Key
 
@@ -38,15 +48,27 @@ class Batch:
     records: tuple[Record, ...]
 
 
+@dataclass
+class Decided:
+    """A verdict that waits, or waited: what settle() and dispute() need."""
+
+    batch: Batch
+    outcomes: list[tuple[int, Outcome]]
+    root: bytes
+    settle_after: int
+
+
 class Walk:
     """People, their orders and the batches so far. `delegates` are settings that the Registry must know."""
 
     def __init__(
-        self, *, seed: int, now: int, domain: Domain, parameters: MarketParameters, verifier_set: bytes
+        self, *, seed: int, now: int, domain: Domain, parameters: MarketParameters, verifiers: KeySet
     ) -> None:
         self.chance = random.Random(seed)
         self.now = now
-        self.verifier_set = verifier_set
+        self.verifiers, self.verifier_set = verifiers, verifiers.id()
+        self.verdicts: list[Decided] = []
+        self.nonces: dict[tuple[str, int], int] = {}
         self.people = [Key(f"person {number}") for number in range(8)]
         self.helper, self.stranger = Key("helper"), Key("stranger")
         self.delegates = self._delegates()
@@ -70,27 +92,41 @@ class Walk:
         makers += [self._request_withdrawal, self._withdraw]
         if self.batches:
             makers += [
-                self._close,
-                self._close,
-                self._close,
+                self._decide,
+                self._decide,
+                self._decide,
+                self._accept,
                 self._refund,
                 self._attest,
                 self._attest,
                 self._pay,
             ]
+        if self.verdicts:
+            makers += [self._settle, self._settle, self._settle, self._dispute, self._dispute]
+        if self.model.disputes:
+            makers += [self._rule] * 6 + [self._time_out]
         name, arguments = self.chance.choice(makers)()
         return Step(name, arguments, self.now)
 
     def apply(self, step: Step) -> Any:
         """What the model answers; Reverted and InvalidOutcome come back as values."""
-        timed = {"request_withdrawal", "withdraw", "open", "refund", "attest_delivery", "pay_attested"}
-        arguments = step.arguments | ({"now": step.now} if step.name in timed else {})
+        untimed = {"deposit", "cancel", "accept"}
+        arguments = step.arguments | ({} if step.name in untimed else {"now": step.now})
         try:
             result = getattr(self.model, step.name)(**arguments)
         except (Reverted, InvalidOutcome) as error:
             return error
         if isinstance(result, Opened) and result.head:
             self.batches.append(Batch(result.head, result.records))
+        if step.name == "decide":
+            self.verdicts.append(
+                Decided(
+                    self._batch_of(step.arguments["head"]),
+                    step.arguments["outcomes"],
+                    step.arguments["receipts_root"],
+                    self.model.decided[result][1],
+                )
+            )
         return result
 
     def _deposit(self):
@@ -109,10 +145,11 @@ class Walk:
         return "withdraw", {"account": self._person().address}
 
     def _cancel(self):
-        orders = self.offers[-6:] + self.bids[-6:]
-        known = [(order.maker, order.digest(self.model.domain)) for order, _ in orders]
-        maker, order = self.chance.choice(known or [(self._person().address, bytes(32))])
-        return "cancel", {"maker": maker, "order": order}
+        orders = [order for order, _ in self.offers[-6:] + self.bids[-6:]]
+        if not orders:
+            return "cancel", {"maker": self._person().address, "side": SIDE_BUY, "nonce": 0}
+        order = self.chance.choice(orders)
+        return "cancel", {"maker": order.maker, "side": order.side, "nonce": order.nonce}
 
     def _open(self):
         offers = [self._order(self.offers, self._offer) for _ in range(self.chance.randint(1, 3))]
@@ -167,10 +204,13 @@ class Walk:
 
     def _signed(self, struct, side, special):
         owner = self._person()
+        nonce = self.nonces.get((owner.address, side), self.chance.randrange(3))
+        # Near neighbours share a word; a leap of a generation now and then ends the order that stood there.
+        self.nonces[owner.address, side] = nonce + self._mostly(1, 256)
         valid_until = self.now + self.chance.choice([0, 20] + [600] * 8)
         order = struct(
             maker=owner.address, product=self._mostly(PRODUCT, OTHER_PRODUCT),
-            side=self._mostly(side, 3 - side), nonce=self.chance.getrandbits(60), valid_until=valid_until,
+            side=self._mostly(side, 3 - side), nonce=nonce, valid_until=valid_until,
             deliver_by=valid_until + self.chance.choice([0, 100, 400, 400, 400, 400, 31 * 86_400]),
             verifier_set=self._mostly(self.verifier_set, bytes(32)), max_fee_bps=self._mostly(10_000, 0),
             terms=bytes(32), **special,
@@ -179,13 +219,80 @@ class Walk:
         signature = signer.sign(order.digest(self.model.domain))
         return order, self._mostly(signature, signature[:64] + b"\x1d")
 
-    def _close(self):
+    def _decide(self):
         batch, records = self._some_records()
-        return "close", {
+        outcomes = [(record.index, self._outcome(record)) for record in records]
+        return "decide", {
             "head": batch.head,
-            "records": records,
-            "outcomes": [self._outcome(r) for r in records],
+            "outcomes": outcomes,
+            "receipts_root": self.root(batch, outcomes),
         }
+
+    @staticmethod
+    def root(batch, outcomes):
+        """The receipts root of a verdict: a tree of one receipt for each trade, which reveal() can show."""
+        return keccak(batch.head.id() + bytes(index for index, _ in outcomes))
+
+    def _settle(self):
+        verdict = self.chance.choice(self.verdicts[-6:])
+        if self.now < verdict.settle_after and self.chance.random() < 0.8:
+            self.now = verdict.settle_after
+        named = dict(verdict.outcomes)
+        return "settle", {
+            "head": verdict.batch.head,
+            "verifiers": self.verifiers,
+            "records": [record for record in verdict.batch.records if record.index in named],
+            "outcomes": verdict.outcomes,
+            "receipts_root": verdict.root,
+        }
+
+    def _accept(self):
+        batch, records = self._some_records()
+        settled = self.chance.random() < 0.7
+        account = records[0].buyer if settled else records[0].provider
+        mine = [r for r in records if account == (r.buyer if settled else r.provider)]
+        outcomes = [
+            (r.index, Outcome(1, r.runs, r.runs * r.ceiling) if settled else Outcome(0, 0, 0)) for r in mine
+        ]
+        return "accept", {
+            "head": batch.head,
+            "account": self._mostly(account, self._person().address),
+            "records": mine,
+            "outcomes": outcomes,
+        }
+
+    def _dispute(self):
+        verdict = self.chance.choice(self.verdicts[-4:])
+        index, _ = self.chance.choice(verdict.outcomes)
+        record = verdict.batch.records[index]
+        challenger = self.chance.choice([record.buyer, record.provider, self._person().address])
+        return "dispute", {
+            "head": verdict.batch.head,
+            "record": record,
+            "outcomes": verdict.outcomes,
+            "receipts_root": verdict.root,
+            "challenger": challenger,
+        }
+
+    def _disputed(self):
+        batch_id, index = self.chance.choice(list(self.model.disputes))
+        (batch,) = (batch for batch in self.batches if batch.head.id() == batch_id)
+        return batch, batch.records[index], self.model.disputes[batch_id, index]
+
+    def _rule(self):
+        batch, record, dispute = self._disputed()
+        outcome = dispute.outcome if self.chance.random() < 0.4 else self._outcome(record)
+        return "rule", {"head": batch.head, "record": record, "outcome": outcome}
+
+    def _time_out(self):
+        batch, record, dispute = self._disputed()
+        due = dispute.reveal_by if self.chance.random() < 0.5 else dispute.rule_by
+        self.now = max(self.now, due - (self.chance.random() < 0.1))
+        return "time_out", {"head": batch.head, "verifiers": self.verifiers, "record": record}
+
+    def _batch_of(self, head):
+        (batch,) = (batch for batch in self.batches if batch.head.id() == head.id())
+        return batch
 
     def _refund(self):
         batch, records = self._some_records()
@@ -215,7 +322,7 @@ class Walk:
         ]
         batch, records = self.chance.choice(attested or [self._some_records()])
         self._wait_for(records, 2 * self.model.parameters.verification_grace)
-        return "pay_attested", {"head": batch.head, "record": records[0]}
+        return "pay_attested", {"head": batch.head, "verifiers": self.verifiers, "record": records[0]}
 
     def _wait_for(self, records, grace):
         """Often let the time of these trades pass, so that what waits for it can happen."""

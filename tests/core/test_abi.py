@@ -1,5 +1,7 @@
 """Calls, events and errors survive encoding and decoding, and strangers' bytes are refused by name."""
 
+from dataclasses import replace
+
 import pytest
 from eth_abi.abi import encode
 from hypothesis import given
@@ -7,13 +9,14 @@ from hypothesis import strategies as st
 
 from suan.core import abi
 from suan.core.abi import AbiError
+from suan.core.calls import Proven
 from suan.core.identity import keccak, to_hex
-from suan.core.orders import Bid, Offer
-from suan.core.settlement import BatchHead, Clearing, Fill, Outcome, Record
+from suan.core.orders import SIDE_BUY, SIDE_SELL, Bid, Offer
+from suan.core.settlement import BatchHead, Clearing, Fill, KeySet, Outcome, Record
 from tests.core.test_typed import instances
 
 words = st.binary(min_size=32, max_size=32)
-signatures = st.binary(min_size=65, max_size=65)
+addresses = st.binary(min_size=20, max_size=20).map(to_hex)
 
 
 def lists(strategy):
@@ -26,8 +29,7 @@ def as_json(struct):
 
 def test_selectors_are_those_of_the_solidity_signatures():
     assert abi.FUNCTIONS["refund"].signature == (
-        "refund((uint64,bytes32,bytes32,uint32),(bytes32,bytes32,bytes32,address,address,uint32,uint32,uint32,"
-        "uint64,uint96,uint128,uint128,uint40)[],bytes32[],bool[])"
+        "refund((uint64,bytes32,bytes32,uint32),((bytes32,uint256,uint256,uint256)[],bytes32[],bool[]))"
     )
     assert abi.FUNCTIONS["balanceOf"].selector.hex() == "70a08231"
     assert abi.EVENT_TOPICS["Transfer"] == to_hex(keccak(b"Transfer(address,address,uint256)"))
@@ -38,74 +40,108 @@ def test_no_two_functions_events_or_errors_share_a_selector():
         assert len({entry.topic[:4] for entry in table.values()}) == len(table)
 
 
-@given(
-    words, lists(instances(Clearing)), lists(instances(Offer)), lists(signatures), lists(instances(Bid)),
-    lists(signatures), lists(instances(Fill)),
-)  # fmt: skip
-def test_an_opening_is_read_back_as_it_was_written(
-    verifier_set, clearings, offers, offer_signatures, bids, bid_signatures, fills
-):
-    data = abi.encode_open(
-        verifier_set=verifier_set, clearings=clearings, offers=offers, offer_signatures=offer_signatures,
-        bids=bids, bid_signatures=bid_signatures, fills=fills,
+trades = st.builds(
+    Record,
+    trade=words,
+    provider=addresses,
+    buyer=addresses,
+    index=st.integers(0, 199),
+    first_run=st.integers(0, 2**32 - 1),
+    runs=st.integers(0, 2**20),
+    ceiling=st.integers(0, 2**40),
+    price=st.integers(0, 2**96 - 1),
+    bond=st.integers(0, 2**96 - 1),
+    deliver_by=st.integers(0, 2**40 - 1),
+    offer_nonce=st.integers(0, 2**32 - 1),
+    bid_nonce=st.integers(0, 2**32 - 1),
+)
+proven = st.builds(
+    Proven,
+    lists(trades).map(tuple),
+    lists(words).map(tuple),
+    lists(st.booleans()).map(tuple),
+)
+outcomes = st.dictionaries(
+    st.integers(0, 199),
+    st.builds(Outcome, st.integers(0, 2), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)),
+    max_size=4,
+).map(lambda named: sorted(named.items()))
+SET = KeySet(("0x" + "11" * 20, "0x" + "22" * 20), 2, 10**24)
+
+
+@given(words, instances(Clearing), instances(Offer), instances(Bid), st.data())
+def test_an_opening_is_read_back_with_the_orders_that_its_fills_name(word, clearing, offer, bid, data):
+    seen = {"product": clearing.product, "verifier_set": word}
+    offer, bid = replace(offer, side=SIDE_SELL, **seen), replace(bid, side=SIDE_BUY, **seen)
+    signed = data.draw(st.binary(min_size=63, max_size=63))
+    short = b"\x11" + signed[:31] + b"\x22" + signed[32:] + b"\x1b"
+    long = data.draw(st.sampled_from([b"", short + b"\x00", b"a wallet's own form"]))
+    fills = [Fill(0, 0, 0, 3, 2), Fill(0, 0, 0, 5, 1)]
+    calldata = abi.encode_open(
+        verifier_set=word, clearings=[clearing], offers=[offer, offer], offer_signatures=[short, short],
+        bids=[bid], bid_signatures=[long], fills=fills,
     )  # fmt: skip
-    name, arguments = abi.decode_call(to_hex(data))
+    name, arguments = abi.decode_call(to_hex(calldata))
     assert name == "open"
     assert arguments == {
-        "verifier_set": to_hex(verifier_set),
-        "clearings": [as_json(clearing) for clearing in clearings],
-        "offers": [as_json(offer) for offer in offers],
-        "offer_signatures": [to_hex(signature) for signature in offer_signatures],
-        "bids": [as_json(bid) for bid in bids],
-        "bid_signatures": [to_hex(signature) for signature in bid_signatures],
+        "verifier_set": to_hex(word),
+        "clearings": [as_json(clearing)],
+        "offers": [as_json(offer)],
+        "offer_signatures": [to_hex(short)],
+        "offer_clearings": [0],
+        "bids": [as_json(bid)],
+        "bid_signatures": [to_hex(long)],
+        "bid_clearings": [0],
         "fills": [as_json(fill) for fill in fills],
     }
-    assert [abi.struct_of("Offer", value) for value in arguments["offers"]] == offers
+    assert [abi.struct_of("Offer", value) for value in arguments["offers"]] == [offer]
 
 
-@given(
-    instances(BatchHead),
-    lists(instances(Record)),
-    lists(instances(Outcome)),
-    lists(words),
-    lists(st.booleans()),
-    words,
-)
-def test_a_close_is_read_back_as_it_was_written(head, records, outcomes, proof, flags, root):
-    data = abi.encode_close(
-        head=head, records=records, outcomes=outcomes, proof=proof, proof_flags=flags, receipts_root=root,
-        signatures=[],
-    )  # fmt: skip
-    name, arguments = abi.decode_call(data)
-    assert name == "close"
+@given(instances(BatchHead), proven, outcomes, words)
+def test_a_settlement_is_read_back_as_it_was_written(head, records, decided, root):
+    calldata = abi.encode_settle(
+        head=head, verifiers=SET, outcomes=decided, receipts_root=root, proven=records
+    )
+    name, arguments = abi.decode_call(calldata)
+    assert name == "settle"
     assert abi.struct_of("BatchHead", arguments["head"]) == head
-    assert [abi.struct_of("Record", value) for value in arguments["records"]] == records
-    assert [abi.struct_of("Outcome", value) for value in arguments["outcomes"]] == outcomes
-    assert (arguments["proof_flags"], arguments["receipts_root"]) == (flags, to_hex(root))
+    assert arguments["verifiers"] == {"members": list(SET.members), "threshold": 2, "payout_cap": 10**24}
+    assert [abi.struct_of("Record", value) for value in arguments["records"]] == list(records.records)
+    assert [value["payment"] for value in arguments["records"]] == [r.payment for r in records.records]
+    read = [
+        (value["index"], Outcome(value["kind"], value["runs_delivered"], value["units"]))
+        for value in arguments["outcomes"]
+    ]
+    assert (read, arguments["receipts_root"]) == (decided, to_hex(root))
+    assert arguments["proof_flags"] == list(records.proof_flags)
 
 
-@given(instances(Record))
-def test_the_abi_encoding_of_a_struct_equals_that_of_eth_abi(record):
-    kinds = [
-        "bytes32", "bytes32", "bytes32", "address", "address", "uint32", "uint32", "uint32", "uint64",
-        "uint96", "uint128", "uint128", "uint40",
-    ]  # fmt: skip
-    assert record.abi_encode() == encode(kinds, list(vars(record).values()))
-
-
-@given(instances(Record))
+@given(trades)
 def test_a_locked_trade_is_read_from_its_log(record):
-    topics = [abi.EVENTS["TradeLocked"].topic, record.trade, record.offer, record.bid]
-    name, values = abi.decode_event([to_hex(topic) for topic in topics], record.abi_encode()[96:])
-    assert (name, values) == ("TradeLocked", as_json(record))
+    trade, *rest = record.words()
+    data = b"".join(word.to_bytes(32, "big") for word in rest)
+    name, values = abi.decode_event([to_hex(abi.EVENTS["TradeLocked"].topic), to_hex(trade)], data)
+    assert (name, abi.struct_of("Record", values)) == ("TradeLocked", record)
+    assert values["payment"] == record.payment
+
+
+def test_a_closed_trade_says_a_fee_or_a_slash_and_never_both():
+    topics = [abi.EVENTS["TradeClosed"].topic, bytes(32)]
+    for kind, fee, slashed in ((1, 7, 0), (2, 0, 7)):
+        words_ = [Outcome(kind, 3, 900).packed(5), (11 << 128) | 7]
+        data = b"".join(word.to_bytes(32, "big") for word in words_)
+        assert abi.decode_event(topics, data)[1] == {
+            "trade": to_hex(bytes(32)), "index": 5, "kind": kind, "runs_delivered": 3, "units": 900,
+            "paid": 11, "fee": fee, "slashed": slashed,
+        }  # fmt: skip
 
 
 def test_an_event_with_an_array_and_one_with_the_name_of_a_keyword_are_read():
     members = ["0x" + "11" * 20, "0x" + "22" * 20]
     entry = abi.EVENTS["VerifierSetRegistered"]
-    data = encode(["address[]", "uint8"], [members, 2])
+    data = encode(["address[]", "uint8", "uint96"], [members, 2, 5])
     assert abi.decode_event([entry.topic, b"\x07" * 32], data)[1] == {
-        "id": "0x" + "07" * 32, "members": members, "threshold": 2,
+        "id": "0x" + "07" * 32, "members": members, "threshold": 2, "payout_cap": 5,
     }  # fmt: skip
     topics = [abi.EVENTS["Deposited"].topic, *(encode(["address"], [member]) for member in members)]
     assert abi.decode_event(topics, encode(["uint128"], [5]))[1] == {
@@ -124,8 +160,8 @@ def test_what_is_none_of_ours_is_refused_and_never_guessed():
     for data in (
         b"",
         b"\x00" * 4,
-        abi.FUNCTIONS["close"].selector,
-        abi.encode_call("cancel", bytes(32))[:-1],
+        abi.FUNCTIONS["settle"].selector,
+        abi.encode_call("cancel", 1, 5)[:-1],
     ):
         with pytest.raises(AbiError):
             abi.decode_call(data)

@@ -10,6 +10,7 @@ from suan.core.records import BATCH_RECORDS_MAX
 
 CONTRACTS = ("Market", "Registry", "TestToken")
 UNUSED_FUNCTIONS = {
+    "hashSession",
     "DOMAIN_SEPARATOR", "FAUCET_MAX", "FEE_BPS_MAX", "FILLS_MAX", "VERIFIERS_MAX", "decimals", "eip712Domain",
     "hashBid", "hashOffer", "name", "symbol", "transferFrom",
 }  # fmt: skip

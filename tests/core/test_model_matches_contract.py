@@ -4,18 +4,22 @@ import pytest
 
 from ledger.chain.deploy import PROFILES, Parameters, deploy
 from ledger.chain.signer import Signer
+from operations import layout
 from suan.core import abi
-from suan.core.identity import from_hex, keccak, market_domain
+from suan.core.identity import market_domain
 from suan.core.market_model import Opened
-from suan.core.orders import DeliveryAttestation, Verdict
-from suan.core.settlement import MarketParameters, batch_tree, close_arguments, outcomes_hash
+from suan.core.orders import Acceptance, DeliveryAttestation, Ruling, Verdict
+from suan.core.records import pack_outcomes
+from suan.core.settlement import KeySet, MarketParameters, prove_records
 from tests.core.market_walk import POOL, RERUN, TREASURY, Walk
 from tests.core.signing import Key
 
 PARAMETERS = MarketParameters(
-    fee_bps=150, bond_bps=2_500, bond_floor_price=10**16, verification_grace=60, withdrawal_delay=90
-)
-STEPS = 90
+    fee_bps=150, bond_bps=2_500, bond_floor_price=10**16, verification_grace=60,
+    withdrawal_delay=90, dispute_window=40, dispute_bond=10**17,
+)  # fmt: skip
+STEPS = 120
+PAYOUT_CAP = 150 * 10**18
 GAS = hex(25_000_000)
 
 
@@ -27,22 +31,29 @@ class ContractSide:
         self.funded = set()
         node.rpc("anvil_autoImpersonateAccount", True)
         self.verifiers = sorted((Key("verifier 1"), Key("verifier 2")), key=lambda key: key.address)
+        self.arbiters = sorted((Key("arbiter 1"), Key("arbiter 2")), key=lambda key: key.address)
+        self.keys = {}
         signer = Signer(folder / "secrets")
         self.fund(signer.address("deployer"))
         self.made = deploy(
-            node.url, deployment_file=folder / "deployment.json", var=folder, deployer=signer.address("deployer"),
+            node.url, deployment_file=folder / "deployment.json", var=layout.default_var(), deployer=signer.address("deployer"),
             sign_transaction=lambda fields: signer.sign_transaction("deployer", fields).raw,
             sign_as_operator=lambda digest: signer.sign_digest("operator", digest), mine=True,
             parameters=Parameters(
                 profile="demo", confirmations=PROFILES["demo"]["confirmations"], admin=signer.address("admin"),
                 operator=signer.address("operator"), relayer=signer.address("relayer"),
                 acknowledger=signer.address("acknowledger"), treasury=TREASURY, pool=POOL, rerun_account=RERUN,
-                members=tuple(key.address for key in self.verifiers), threshold=2,
+                members=tuple(key.address for key in self.verifiers), threshold=2, payout_cap=PAYOUT_CAP,
+                arbiters=tuple(key.address for key in self.arbiters), arbiter_threshold=2,
                 **{name: getattr(PARAMETERS, name) for name in PARAMETERS.__dataclass_fields__},
             ),
         )  # fmt: skip
         self.market, self.operator = self.made["market"], signer.address("operator")
         self.domain = market_domain(self.made["chain_id"], self.market)
+        self.verifier_set, self.arbiter_set = (
+            KeySet(tuple(made["members"]), made["threshold"], int(made["payout_cap"]))
+            for made in (self.made["verifier_set"], self.made["arbiter_set"])
+        )
         self.funder = Key("funder").address
         for _ in range(5):
             self.must(self.made["token"], self.funder, abi.encode_call("faucet", self.funder, 10**24))
@@ -89,39 +100,66 @@ class ContractSide:
     def _withdraw(self, *, account, batches):
         return self.funder, abi.encode_call("withdraw", account)
 
-    def _cancel(self, *, maker, order, batches):
-        return maker, abi.encode_call("cancel", order)
+    def _cancel(self, *, maker, side, nonce, batches):
+        return maker, abi.encode_call("cancel", side, nonce)
 
     def _open(self, *, batches, **arguments):
         return self.operator, abi.encode_open(**arguments)
 
-    def _close(self, *, head, records, outcomes, batches):
-        proved = close_arguments(batches[head.id()], [record.index for record in records])
-        root = keccak(head.id())
-        hashed = outcomes_hash([record.trade for record in records], outcomes)
-        digest = Verdict(head.id(), hashed, root).digest(self.domain)
-        return self.funder, abi.encode_close(
-            head=head, records=proved.records, outcomes=outcomes, proof=proved.proof,
-            proof_flags=proved.proof_flags, receipts_root=root, signatures=[key.sign(digest) for key in self.verifiers],
+    def _decide(self, *, head, outcomes, receipts_root, batches):
+        verdict = Verdict(head.id(), pack_outcomes(outcomes), receipts_root)
+        return self.funder, abi.encode_decide(
+            head=head, verifiers=self.verifier_set, outcomes=outcomes, receipts_root=receipts_root,
+            signatures=[key.sign(verdict.digest(self.domain)) for key in self.verifiers],
         )  # fmt: skip
 
+    def _settle(self, *, head, verifiers, records, outcomes, receipts_root, batches):
+        return self.funder, abi.encode_settle(
+            head=head, verifiers=verifiers, outcomes=outcomes, receipts_root=receipts_root,
+            proven=self._proven(head, records, batches),
+        )  # fmt: skip
+
+    def _accept(self, *, head, account, records, outcomes, batches):
+        acceptance = Acceptance(head.id(), pack_outcomes(outcomes))
+        return self.funder, abi.encode_accept(
+            head=head, account=account, outcomes=outcomes, proven=self._proven(head, records, batches),
+            signature=self.keys[account].sign(acceptance.digest(self.domain)),
+        )  # fmt: skip
+
+    def _dispute(self, *, head, record, outcomes, receipts_root, challenger, batches):
+        return challenger, abi.encode_dispute(
+            head=head, outcomes=outcomes, receipts_root=receipts_root,
+            proven=self._proven(head, [record], batches),
+        )  # fmt: skip
+
+    def _rule(self, *, head, record, outcome, batches):
+        ruling = Ruling(head.id(), record.trade, outcome.kind, outcome.runs_delivered, outcome.units)
+        return self.funder, abi.encode_rule(
+            head=head, arbiters=self.arbiter_set, proven=self._proven(head, [record], batches), outcome=outcome,
+            signatures=[key.sign(ruling.digest(self.domain)) for key in self.arbiters],
+        )  # fmt: skip
+
+    def _time_out(self, *, head, verifiers, record, batches):
+        return self.funder, abi.encode_time_out(head=head, proven=self._proven(head, [record], batches))
+
     def _refund(self, *, head, records, batches):
-        proved = close_arguments(batches[head.id()], [record.index for record in records])
-        return self.funder, abi.encode_refund(
-            head=head, records=proved.records, proof=proved.proof, proof_flags=proved.proof_flags
-        )
+        return self.funder, abi.encode_refund(head=head, proven=self._proven(head, records, batches))
 
     def _attest_delivery(self, *, head, record, runs_delivered, units, batches):
         attestation = DeliveryAttestation(head.id(), record.trade, runs_delivered, units)
         return self.funder, abi.encode_attest_delivery(
-            head=head, record=record, proof=batch_tree(batches[head.id()]).proof(record.index),
+            head=head, verifiers=self.verifier_set, proven=self._proven(head, [record], batches),
             runs_delivered=runs_delivered, units=units,
             signatures=[key.sign(attestation.digest(self.domain)) for key in self.verifiers],
         )  # fmt: skip
 
-    def _pay_attested(self, *, head, record, batches):
-        proof = batch_tree(batches[head.id()]).proof(record.index)
-        return self.funder, abi.encode_pay_attested(head=head, record=record, proof=proof)
+    def _pay_attested(self, *, head, verifiers, record, batches):
+        proven = self._proven(head, [record], batches)
+        return self.funder, abi.encode_pay_attested(head=head, verifiers=verifiers, proven=proven)
+
+    @staticmethod
+    def _proven(head, records, batches):
+        return prove_records(batches[head.id()], [record.index for record in records])
 
 
 @pytest.mark.chain
@@ -129,14 +167,14 @@ class ContractSide:
 @pytest.mark.parametrize("seed", [13, 19])
 def test_the_contract_answers_and_books_as_the_model_does_at_every_step(anvil, tmp_path, seed):
     chain = ContractSide(anvil, tmp_path)
-    verifier_set = from_hex(chain.made["verifier_set"]["id"])
     world = Walk(
         seed=seed,
         now=chain.clock() + 100,
         domain=chain.domain,
         parameters=PARAMETERS,
-        verifier_set=verifier_set,
+        verifiers=chain.verifier_set,
     )
+    chain.keys = {key.address: key for key in (*world.people, world.helper, world.stranger)}
     for (owner, key, side), setting in world.delegates.items():
         data = abi.encode_call(
             "setDelegate", key, side, setting.spend_cap, setting.worst_price, setting.valid_until
@@ -144,8 +182,8 @@ def test_the_contract_answers_and_books_as_the_model_does_at_every_step(anvil, t
         chain.must(chain.made["registry"], owner, data)
     for number in range(STEPS):
         step = world.next_step()
-        answer = world.apply(step)
         batches = {batch.head.id(): batch.records for batch in world.batches}
+        answer = world.apply(step)
         succeeded, logs = chain.apply(step, batches)
         assert succeeded == (not isinstance(answer, Exception)), (number, step, answer)
         if isinstance(answer, Opened):
@@ -175,10 +213,14 @@ def compare_books(world, chain):
             "available": account.available, "locked": account.locked,
             "amount": account.exiting, "ready_at": account.ready_at,
         }, owner  # fmt: skip
-    for (maker, order), state in model.orders.items():
-        found = chain.read("orderState", maker, order)
-        assert found == {"consumed": state.consumed, "peak": state.peak, "cancelled": state.cancelled}
+    for (maker, side, place), state in model.orders.items():
+        found = chain.read("orderState", maker, side, 256 * state.generation + place)
+        expected = {"consumed": state.consumed, "peak": state.peak, "ended": False}
+        assert found == ({"consumed": 0, "peak": 0, "ended": True} if state.ended else expected)
     for batch, bits in model.open_bits.items():
         assert chain.read("openBits", batch) == {"bits": bits}
+    for verdict, (waiting, after) in model.decided.items():
+        flag = (verdict in model.refused) << 255
+        assert chain.read("decided", verdict) == {"decided": flag | (after << 200) | waiting}
     assert chain.read("custody") == {"custody": model.custody}
     assert chain.read("batches") == {"batches": model.batches}

@@ -8,6 +8,7 @@ from suan.core.identity import keccak
 from suan.core.merkle import verify, verify_multiproof
 from suan.core.money_outcomes import RUN_ENDS, TRADE_ENDS
 from suan.core.receipts import ExitReason
+from suan.core.records import pack_outcomes, unpack_outcomes
 from suan.core.settlement import (
     InvalidOutcome,
     MarketParameters,
@@ -19,27 +20,27 @@ from suan.core.settlement import (
     batch_head,
     batch_tree,
     check_outcome,
-    close_arguments,
     outcome_of,
-    outcomes_hash,
+    prove_records,
     receipts_root,
     split,
     trade_id,
     units_given_back,
     verifier_set_id,
 )
-from suan.core.units import bond, bond_price, lock_payment, minimum_units
+from suan.core.units import bond, bond_price, minimum_units
 
 PARAMETERS = MarketParameters(
-    fee_bps=150, bond_bps=2_500, bond_floor_price=10**15, verification_grace=60, withdrawal_delay=60
-)
+    fee_bps=150, bond_bps=2_500, bond_floor_price=10**15, verification_grace=60, withdrawal_delay=60,
+    dispute_window=30, dispute_bond=10**18,
+)  # fmt: skip
 A, B = "0x" + "aa" * 20, "0x" + "bb" * 20
 
 
 def record(runs=3, ceiling=1_000, price=10**18, first_run=4, index=0):
     return Record(
-        trade=keccak(bytes([index])), offer=keccak(b"offer"), bid=keccak(b"bid"), provider=A, buyer=B, index=index,
-        first_run=first_run, runs=runs, ceiling=ceiling, price=price, payment=lock_payment(price, runs * ceiling),
+        trade=keccak(bytes([index])), provider=A, buyer=B, index=index, offer_nonce=5, bid_nonce=9,
+        first_run=first_run, runs=runs, ceiling=ceiling, price=price,
         bond=bond(bond_price(price, 2_500, 10**15), runs * ceiling), deliver_by=1_800_000_000,
     )  # fmt: skip
 
@@ -186,11 +187,14 @@ def test_the_rerun_is_paid_out_of_the_bond_and_never_more_than_it():
 def test_any_records_of_a_batch_are_closed_together_in_ascending_order(count, data):
     batch = [record(index=0)] if count == 1 else [record(first_run=i, index=i) for i in range(min(count, 40))]
     chosen = data.draw(st.lists(st.integers(0, len(batch) - 1), min_size=1, unique=True))
-    arguments = close_arguments(batch, chosen)
-    assert [r.index for r in arguments.records] == sorted(chosen)
-    leaves = [r.leaf() for r in arguments.records]
+    proven = prove_records(batch, chosen)
+    assert [r.index for r in proven.records] == sorted(chosen)
+    leaves = [r.leaf() for r in proven.records]
     head = batch_head(1, bytes(32), batch)
-    assert verify_multiproof(head.root, leaves, arguments.proof, arguments.proof_flags)
+    if len(chosen) == len(batch):
+        assert (proven.proof, proven.proof_flags) == ((), ())
+    else:
+        assert verify_multiproof(head.root, leaves, proven.proof, proven.proof_flags)
     assert verify(head.root, batch[chosen[0]].leaf(), batch_tree(batch).proof(chosen[0]))
 
 
@@ -206,16 +210,32 @@ def test_ids_depend_on_everything_they_name():
     ids = {trade_id(words[0], words[1], 0, words[2]), trade_id(words[1], words[0], 0, words[2])}
     ids |= {trade_id(words[0], words[1], 1, words[2]), trade_id(words[0], words[1], 0, words[0])}
     assert len(ids) == 4
-    assert outcomes_hash([words[0]], [Outcome(0, 0, 0)]) != outcomes_hash([words[0]], [Outcome(2, 0, 0)])
-    with pytest.raises(ValueError):
-        outcomes_hash(words, [])
+
+
+outcomes = st.builds(Outcome, st.integers(0, 255), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1))
+
+
+@given(st.dictionaries(st.integers(0, 199), outcomes))
+def test_outcomes_are_read_back_as_they_were_packed_in_fourteen_bytes_each(named):
+    listed = sorted(named.items())
+    data = pack_outcomes(listed)
+    assert (len(data), unpack_outcomes(data)) == (14 * len(named), listed)
+
+
+def test_outcomes_out_of_order_twice_or_cut_off_are_refused():
+    end = Outcome(0, 0, 0)
+    for listed in ([(2, end), (1, end)], [(1, end), (1, end)]):
+        with pytest.raises(ValueError, match="ascending"):
+            pack_outcomes(listed)
+    with pytest.raises(ValueError, match="14 bytes"):
+        unpack_outcomes(bytes(15))
 
 
 def test_a_verifier_set_has_one_id_whatever_the_order_of_its_members():
-    assert verifier_set_id([A, B], 2) == verifier_set_id([B, A.upper().replace("X", "x")], 2)
+    assert verifier_set_id([A, B], 2, 5) == verifier_set_id([B, A.upper().replace("X", "x")], 2, 5)
     for members, threshold in (([], 1), ([A, A], 1), ([A], 2), ([A], 0)):
         with pytest.raises(ValueError):
-            verifier_set_id(members, threshold)
+            verifier_set_id(members, threshold, 5)
 
 
 def test_every_run_has_exactly_one_leaf_in_the_receipts_tree():

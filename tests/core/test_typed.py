@@ -10,20 +10,25 @@ from hypothesis import strategies as st
 
 from suan.core.identity import keccak, market_domain, recover
 from suan.core.orders import (
+    Acceptance,
     Acknowledgement,
     Bid,
     Cancel,
     DeliveryAttestation,
+    Migration,
     Offer,
     Permit,
+    Ruling,
     SetAgent,
     SetDelegate,
     Verdict,
+    Voucher,
     WithdrawalRequest,
 )
 from suan.core.problems import FieldError
 from suan.core.receipts import Receipt
-from suan.core.settlement import BatchHead, Clearing, Fill, Outcome, Record
+from suan.core.records import Session
+from suan.core.settlement import BatchHead, Clearing, Fill
 from suan.core.typed import layout
 from tests.core.signing import Key
 
@@ -37,10 +42,14 @@ SIGNED = (
     SetDelegate,
     Permit,
     Verdict,
+    Acceptance,
+    Ruling,
+    Voucher,
+    Migration,
     DeliveryAttestation,
     Receipt,
 )
-STORED = (Clearing, Fill, Record, BatchHead, Outcome)
+STORED = (Clearing, Fill, BatchHead, Session)
 words = st.binary(min_size=32, max_size=32)
 domains = st.builds(
     market_domain,
@@ -54,6 +63,8 @@ def values_of(kind):
         return st.integers(0, 2 ** int(kind[4:]) - 1)
     if kind == "bytes32":
         return words
+    if kind == "bytes":
+        return st.binary(max_size=60)
     if kind == "address":
         return st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex())
     return st.text(st.characters(codec="utf-8"), max_size=40)

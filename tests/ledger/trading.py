@@ -1,8 +1,8 @@
-"""Whole trades on the real contracts, without the market's rooms: signed orders, open, verdict, close."""
+"""Whole trades on the real contracts, without the market's rooms: signed orders, open, verdict, settlement."""
 
 from dataclasses import dataclass
 
-from suan.core.abi import encode_close, encode_open
+from suan.core.abi import encode_decide, encode_open, encode_settle
 from suan.core.identity import keccak, market_domain
 from suan.core.orders import Bid, Offer
 from suan.core.records import (
@@ -12,17 +12,18 @@ from suan.core.records import (
     Outcome,
     Record,
     batch_head,
-    outcomes_hash,
+    pack_outcomes,
     trade_id,
 )
-from suan.core.settlement import close_arguments
+from suan.core.settlement import prove_records
 from suan.core.signed import Verdict
-from suan.core.units import bond, bond_price, lock_payment
+from suan.core.units import bond, bond_price
 from tests.ledger.chain import TOKEN, World
 
 PRODUCT = keccak(b"cpu.fp64:eu-north:recomputed")
 PRICE, CEILING = TOKEN // 2, 3_600_000
 FAR = 2**33
+ROOT = keccak(b"receipts")
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,6 @@ def deal(world: World, *, buyer: str, provider: str, runs: int, number: int = 1,
     records = tuple(
         Record(
             trade=trade_id(offer_hash, bid_hash, run, clearing.id()),
-            offer=offer_hash,
-            bid=bid_hash,
             provider=offer.maker,
             buyer=bid.maker,
             index=run,
@@ -65,9 +64,10 @@ def deal(world: World, *, buyer: str, provider: str, runs: int, number: int = 1,
             runs=1,
             ceiling=CEILING,
             price=PRICE,
-            payment=lock_payment(PRICE, CEILING),
             bond=bond(per_unit, CEILING),
             deliver_by=until,
+            offer_nonce=number,
+            bid_nonce=number,
         )
         for run in range(runs)
     )
@@ -83,19 +83,34 @@ def deal(world: World, *, buyer: str, provider: str, runs: int, number: int = 1,
     return Deal(calldata, batch_head(batch, verifiers, records), records)
 
 
-def close(world: World, made: Deal, outcomes: dict[int, Outcome]) -> bytes:
-    """Calldata of a close() of the records with these indices."""
-    arguments = close_arguments(made.records, sorted(outcomes))
-    listed = [outcomes[record.index] for record in arguments.records]
-    root = keccak(b"receipts")
-    verdict = Verdict(made.head.id(), outcomes_hash([r.trade for r in arguments.records], listed), root)
+def decide(world: World, made: Deal, outcomes: dict[int, Outcome]) -> bytes:
+    """Calldata of a decide() about the records with these indices."""
+    listed = sorted(outcomes.items())
+    verdict = Verdict(made.head.id(), pack_outcomes(listed), ROOT)
     domain = market_domain(world.known.chain_id, world.known.market)
-    return encode_close(
+    return encode_decide(
         head=made.head,
-        records=arguments.records,
+        verifiers=world.known.verifier_set.key_set,
         outcomes=listed,
-        proof=arguments.proof,
-        proof_flags=arguments.proof_flags,
-        receipts_root=root,
+        receipts_root=ROOT,
         signatures=[world.keys.sign_digest("verifier", verdict.digest(domain))],
     )
+
+
+def settle(world: World, made: Deal, outcomes: dict[int, Outcome]) -> bytes:
+    """Calldata of the settle() of the same verdict."""
+    return encode_settle(
+        head=made.head,
+        verifiers=world.known.verifier_set.key_set,
+        outcomes=sorted(outcomes.items()),
+        receipts_root=ROOT,
+        proven=prove_records(made.records, sorted(outcomes)),
+    )
+
+
+def close(world: World, made: Deal, outcomes: dict[int, Outcome]) -> None:
+    """Verdict and settlement by the relayer, each in a block of its own, with the dispute window between them."""
+    world.send_raw("relayer", world.known.market, decide(world, made, outcomes))
+    world.anvil.mine(1)
+    world.anvil.pass_time(world.known.dispute_window + 1)
+    world.send_raw("relayer", world.known.market, settle(world, made, outcomes))

@@ -195,8 +195,17 @@ class Exchange:
         settlement.retry_failed(now=now)
         settlement.conclude_trades(now=now)
         settlement.cut_batches(now=now, pace_seconds=0, outcomes_max=100)
+        self.settle_chain()
+        self.pass_window()
         self.settle_chain(final=final)
         settlement_tasks.finalize()
+
+    def pass_window(self) -> None:
+        """Let the dispute window of what was decided pass, on the chain and for us, and plan the settlements."""
+        anvil = self.world.anvil
+        anvil.pass_time(self.world.known.dispute_window + 3)
+        now = int(anvil.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        settlement.settle_decided(now=now)
 
     def seen(self, trade: Trade) -> dict[str, Any]:
         """The trade as the API shows it to anybody."""

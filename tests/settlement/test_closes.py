@@ -70,7 +70,7 @@ def test_the_published_document_rebuilds_the_root_and_the_outcomes_on_chain(exch
         leaves.append((digest, from_hex(row["trade"]), row["run"], row["verdict"]))
     assert [row["verdict"] for row in document["receipts"]] == [1, 0]  # accepted; none came
     assert to_hex(receipts_root(leaves)) == settlement.receipts_root
-    (sealed,) = ledger.events(name="BatchSealed")
+    (sealed,) = ledger.events(name="BatchDecided")
     assert sealed.args["receipts_root"] == settlement.receipts_root
     assert document["batch"] == sealed.args["batch_id"]
     assert document["outcomes"] == [

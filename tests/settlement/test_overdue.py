@@ -11,6 +11,7 @@ from marketplace.delivery.models import Run
 from marketplace.settlement import actions
 from marketplace.settlement.lockbatches import lock_batch_of
 from marketplace.settlement.models import Attestation, SettlementBatch
+from suan.core.calls import Proven
 from suan.core.units import billed_units, payment
 from tests.settlement.exchange import Exchange
 
@@ -108,7 +109,9 @@ def test_a_close_that_comes_after_somebodys_refund_fails_and_the_chain_decides(e
     pass_until(exchange, trade.deliver_by + GRACE)
     batch = lock_batch_of(trade.trade_hash)
     exchange.world.person("stranger")
-    exchange.world.send("stranger", exchange.world.known.market, "refund", batch.head, batch.records, [], [])
+    exchange.world.send(
+        "stranger", exchange.world.known.market, "refund", batch.head, Proven(batch.records).plain()
+    )
     exchange.world.anvil.mine(2)
     for minute in range(12):  # the sender simulates it ever more slowly before it gives up
         for sender in exchange.senders:

@@ -16,17 +16,22 @@ from suan.core import lifecycle, money_outcomes, units
 from suan.core.identity import address_of, keccak, market_domain, registry_domain, to_hex
 from suan.core.merkle import StandardTree
 from suan.core.orders import (
+    Acceptance,
     Acknowledgement,
     Bid,
     Cancel,
     DeliveryAttestation,
+    Migration,
     Offer,
+    Ruling,
     SetAgent,
     SetDelegate,
     Verdict,
+    Voucher,
     WithdrawalRequest,
 )
 from suan.core.receipts import Receipt
+from suan.core.records import pack_outcomes
 from suan.core.settlement import (
     BatchHead,
     Clearing,
@@ -34,8 +39,7 @@ from suan.core.settlement import (
     Outcome,
     Record,
     batch_tree,
-    close_arguments,
-    outcomes_hash,
+    prove_records,
     split,
     trade_id,
     verifier_set_id,
@@ -57,8 +61,13 @@ ORDER_STRUCTS: tuple[type[Struct], ...] = (
     Acknowledgement,
     Verdict,
     DeliveryAttestation,
+    Acceptance,
+    Ruling,
+    Voucher,
+    Migration,
 )
 REGISTRY_STRUCTS: tuple[type[Struct], ...] = (SetAgent, SetDelegate)
+PAYOUT_CAP = 10**24
 TREE_TYPES = ["uint256", "bytes32", "address"]
 TREE_SIZES = (1, 2, 3, 5, 8, 13, 100)
 
@@ -203,24 +212,30 @@ def record_vectors() -> Vector:
     chain = Chain("suan records")
     clearings = list(_samples(chain, Clearing))
     records = [_record(chain, index, clearings[index % len(clearings)].id()) for index in range(9)]
-    parameters = MarketParameters(150, 2_500, 10**15, 60, 60)
+    parameters = MarketParameters(150, 2_500, 10**15, 60, 60, 30, 10**18)
     outcomes = [_outcome(chain, record) for record in records]
     payouts = [split(record, outcome, parameters) for record, outcome in zip(records, outcomes, strict=True)]
     members = [chain.address() for _ in range(3)]
-    head = BatchHead(7, batch_tree(records).root, verifier_set_id(members, 2), len(records))
-    arguments = close_arguments(records, [0, 3, 4, 8])
+    head = BatchHead(7, batch_tree(records).root, verifier_set_id(members, 2, PAYOUT_CAP), len(records))
+    proven = prove_records(records, [0, 3, 4, 8])
     vector: Vector = {"clearing_id": [to_hex(clearing.id()) for clearing in clearings]}
-    vector |= _columns("clearing", clearings) | _columns("record", records) | _columns("outcome", outcomes)
+    vector |= _columns("clearing", clearings) | _plain_columns("record", records)
+    vector |= _plain_columns("outcome", outcomes)
+    for position, name in enumerate(("trade", "provider_and_price", "buyer_and_work", "terms")):
+        words = [record.words()[position] for record in records]
+        vector[f"record_word_{name}"] = [to_hex(w) if isinstance(w, bytes) else str(w) for w in words]
+    vector["record_payment"] = [str(record.payment) for record in records]
     vector["record_leaf"] = [to_hex(record.leaf()) for record in records]
     vector["record_clearing_id"] = [to_hex(clearings[i % len(clearings)].id()) for i in range(len(records))]
     vector["members"] = sorted(members)
     vector["threshold"] = "2"
+    vector["payout_cap"] = str(PAYOUT_CAP)
     vector |= {f"batch_{name}": _text(kind, getattr(head, name)) for kind, _, name in layout(BatchHead.TYPE)}
     vector["batch_id"] = to_hex(head.id())
-    vector["outcomes_hash"] = to_hex(outcomes_hash([record.trade for record in records], outcomes))
-    vector["close_order"] = [str(record.index) for record in arguments.records]
-    vector["close_proof"] = [to_hex(node) for node in arguments.proof]
-    vector["close_flags"] = ["1" if flag else "0" for flag in arguments.proof_flags]
+    vector["outcomes"] = to_hex(pack_outcomes(list(enumerate(outcomes))))
+    vector["proven_order"] = [str(record.index) for record in proven.records]
+    vector["proven_proof"] = [to_hex(node) for node in proven.proof]
+    vector["proven_flags"] = ["1" if flag else "0" for flag in proven.proof_flags]
     vector["fee_bps"] = str(parameters.fee_bps)
     for name in ("to_provider", "fee", "to_buyer", "bond_back", "rerun", "pool"):
         vector[f"payout_{name}"] = [str(getattr(payout, name)) for payout in payouts]
@@ -233,8 +248,6 @@ def _record(chain: Chain, index: int, clearing: bytes) -> Record:
     work = WorkUnits(runs * ceiling)
     return Record(
         trade=trade_id(offer, bid, first_run, clearing),
-        offer=offer,
-        bid=bid,
         provider=chain.address(),
         buyer=chain.address(),
         index=index,
@@ -242,9 +255,10 @@ def _record(chain: Chain, index: int, clearing: bytes) -> Record:
         runs=runs,
         ceiling=ceiling,
         price=price,
-        payment=units.lock_payment(price, work),
         bond=units.bond(units.bond_price(price, 2_500, Price(10**15)), work),
         deliver_by=chain.below(2**32),
+        offer_nonce=chain.below(2**32),
+        bid_nonce=chain.below(2**32),
     )
 
 
@@ -267,6 +281,8 @@ def _samples(chain: Chain, struct: type[Struct], count: int = 4) -> Iterator[Str
 
 
 def _value(chain: Chain, kind: str, number: int) -> object:
+    if kind == "bytes":
+        return (b"", bytes(range(14)), b"\xff" * 28, b"suan")[number % 4]
     if kind == "string":
         return ("", "wasmtime-50.0.1", "strict", "ü 中 \U0001f30d")[number % 4]
     size = {"address": 160, "bytes32": 256}.get(kind) or int(kind[4:])
@@ -280,6 +296,14 @@ def _columns(prefix: str, values: list[Struct]) -> Vector:
     return {
         f"{prefix}_{name}": [_text(kind, getattr(value, name)) for value in values]
         for kind, _, name in fields
+    }
+
+
+def _plain_columns(prefix: str, values: list[Record] | list[Outcome]) -> Vector:
+    """Columns of a dataclass that is no signed struct."""
+    return {
+        f"{prefix}_{name}": [_text("uint", getattr(value, name)) for value in values]
+        for name in type(values[0]).__dataclass_fields__
     }
 
 

@@ -8,16 +8,17 @@ import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IMarket} from "../interfaces/IMarket.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
-import {Account, Accounts} from "../libraries/Accounts.sol";
+import {Accounts} from "../libraries/Accounts.sol";
 import {Amounts} from "../libraries/Amounts.sol";
 import {Fills} from "../libraries/Fills.sol";
 import {Orders} from "../libraries/Orders.sol";
 import {Signatures} from "../libraries/Signatures.sol";
+import {Rules, State, Word} from "../libraries/State.sol";
 
 /// @title First part of the market: what is fixed, who administers, and how money comes in and leaves
 /// @dev The only code that touches the token.
 abstract contract Custody is IMarket, EIP712, Nonces {
-    using Accounts for mapping(address => Account);
+    using Accounts for Word;
     using SafeERC20 for IERC20;
 
     /// @notice The highest fee that can be deployed: 10 %.
@@ -36,6 +37,9 @@ abstract contract Custody is IMarket, EIP712, Nonces {
     uint96 public immutable bondFloorPrice;
     uint40 public immutable verificationGrace;
     uint40 public immutable withdrawalDelay;
+    uint40 public immutable disputeWindow;
+    uint96 public immutable disputeBond;
+    bytes32 public immutable arbiterSet;
 
     // ------------------------------------------------------------------------------------------------ storage
 
@@ -48,10 +52,11 @@ abstract contract Custody is IMarket, EIP712, Nonces {
     address public operator; // slot with paused
     /// @notice Whether deposits and openings are paused.
     bool public paused;
-    /// @notice Base units in the market: the sum of available, locked and exiting of all accounts. At most 2^128 - 1.
+    /// @notice Base units in the market: the sum of available, locked and exiting of all accounts. At most 2^96 - 1, so that any
+    /// amount fits its place in a packed word.
     uint256 public custody;
 
-    mapping(address owner => Account) internal _accounts;
+    State internal _state;
     mapping(address owner => Exit) private _exits;
 
     // ------------------------------------------------------------------------------------------------ constructor
@@ -66,6 +71,10 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         // Bounded, so that deliverBy + 2 * grace stays far inside 64 bits and money is never caught for years.
         if (p.verificationGrace > Fills.TERM_MAX) revert ParameterTooLarge(p.verificationGrace, Fills.TERM_MAX);
         if (p.withdrawalDelay > Fills.TERM_MAX) revert ParameterTooLarge(p.withdrawalDelay, Fills.TERM_MAX);
+        // Whoever gained by a verdict can not have left before it could be disputed.
+        if (p.disputeWindow > p.withdrawalDelay) revert ParameterTooLarge(p.disputeWindow, p.withdrawalDelay);
+        if (p.disputeWindow == 0) revert ZeroAmount();
+        if (!IRegistry(p.registry).isVerifierSet(p.arbiterSet)) revert UnknownVerifierSet(p.arbiterSet);
         token = IERC20(p.token);
         registry = IRegistry(p.registry);
         admin = p.admin;
@@ -77,6 +86,9 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         bondFloorPrice = p.bondFloorPrice;
         verificationGrace = p.verificationGrace;
         withdrawalDelay = p.withdrawalDelay;
+        disputeWindow = p.disputeWindow;
+        disputeBond = p.disputeBond;
+        arbiterSet = p.arbiterSet;
         operator = p.operator;
         emit OperatorChanged(p.operator);
     }
@@ -143,13 +155,32 @@ abstract contract Custody is IMarket, EIP712, Nonces {
 
     /// @inheritdoc IMarket
     function withdraw(address account) external {
+        uint128 amount = _takeExit(account);
+        emit Withdrawn(account, amount);
+        token.safeTransfer(account, amount);
+    }
+
+    /// @inheritdoc IMarket
+    function migrate(address account, address market, uint256 nonce, uint40 deadline, bytes calldata signature)
+        external
+    {
+        if (block.timestamp > deadline) revert SignatureExpired(deadline);
+        bytes32 digest = _hashTypedDataV4(Orders.hashMigration(account, market, nonce, deadline));
+        if (!Signatures.isSignedBy(account, digest, signature)) revert InvalidSignature(account);
+        _useCheckedNonce(account, nonce);
+        uint128 amount = _takeExit(account);
+        emit Migrated(account, market, amount);
+        token.forceApprove(market, amount);
+        IMarket(market).deposit(account, amount);
+    }
+
+    function _takeExit(address account) private returns (uint128 amount) {
         Exit memory exit = _exits[account];
-        if (exit.amount == 0) revert NothingToWithdraw(account);
+        amount = exit.amount;
+        if (amount == 0) revert NothingToWithdraw(account);
         if (block.timestamp < exit.readyAt) revert WithdrawalNotReady(account, exit.readyAt);
         delete _exits[account];
-        custody -= exit.amount;
-        emit Withdrawn(account, exit.amount);
-        token.safeTransfer(account, exit.amount);
+        custody -= amount;
     }
 
     /// @dev The token comes last. Whoever reenters from it makes this deposit's difference of balances wrong, and it reverts.
@@ -157,10 +188,10 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         if (account == address(0)) revert ZeroAddress();
         if (amount == 0) revert ZeroAmount();
         uint256 total = custody + amount;
-        if (total > type(uint128).max) revert CustodyLimitExceeded(total, type(uint128).max);
+        if (total > type(uint96).max) revert CustodyLimitExceeded(total, type(uint96).max);
         uint256 balance = token.balanceOf(address(this));
         custody = total;
-        _accounts.credit(account, amount);
+        _state.accounts[account].credit(amount);
         emit Deposited(account, from, amount);
         token.safeTransferFrom(from, address(this), amount);
         uint256 received = token.balanceOf(address(this)) - balance;
@@ -169,19 +200,37 @@ abstract contract Custody is IMarket, EIP712, Nonces {
 
     function _requestWithdrawal(address account, uint128 amount) private {
         if (amount == 0) revert ZeroAmount();
-        uint128 available = _accounts.available(account);
+        Word storage balance = _state.accounts[account];
+        uint128 available = uint128(balance.available()); // custody fits 96 bits
         if (available < amount) revert InsufficientAvailable(account, available, amount);
-        _accounts.debit(account, amount);
+        balance.debit(amount);
         uint64 readyAt = uint64(block.timestamp) + withdrawalDelay;
         _exits[account] = Exit(_exits[account].amount + amount, readyAt);
         emit WithdrawalRequested(account, amount, readyAt);
+    }
+
+    /// @dev For code that runs in a library and can not see immutables.
+    function _rules() internal view returns (Rules memory) {
+        return Rules({
+            treasury: treasury,
+            pool: pool,
+            rerunAccount: rerunAccount,
+            feeBps: feeBps,
+            verificationGrace: verificationGrace,
+            disputeWindow: disputeWindow,
+            disputeBond: disputeBond,
+            arbiterSet: arbiterSet,
+            domain: _domainSeparatorV4(),
+            registry: address(registry)
+        });
     }
 
     // ------------------------------------------------------------------------------------------------ views
 
     /// @inheritdoc IMarket
     function accountOf(address account) external view returns (uint128 available, uint128 locked) {
-        return (_accounts.available(account), _accounts.locked(account));
+        Word storage balance = _state.accounts[account];
+        return (uint128(balance.available()), uint128(balance.locked()));
     }
 
     /// @inheritdoc IMarket

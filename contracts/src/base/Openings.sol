@@ -3,57 +3,78 @@ pragma solidity 0.8.37;
 
 import {IMarket} from "../interfaces/IMarket.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
-import {Account, Accounts} from "../libraries/Accounts.sol";
+import {Accounts} from "../libraries/Accounts.sol";
 import {Amounts} from "../libraries/Amounts.sol";
 import {Batches} from "../libraries/Batches.sol";
-import {CheckedClearing, CheckedOrder, Fills} from "../libraries/Fills.sol";
-import {OrderState} from "../libraries/OrderStates.sol";
+import {
+    BID_SIZE,
+    CLEARING_SIZE,
+    CheckedClearing,
+    CheckedOrder,
+    Fills,
+    OFFER_SIZE,
+    PACKED_SIZE
+} from "../libraries/Fills.sol";
 import {Orders} from "../libraries/Orders.sol";
+import {Places} from "../libraries/Places.sol";
 import {RejectCodes} from "../libraries/RejectCodes.sol";
 import {Signatures} from "../libraries/Signatures.sol";
+import {State, Word, slotOf, wordAt} from "../libraries/State.sol";
 import {Custody} from "./Custody.sol";
 
 /// @title Second part of the market: orders, and how a fill becomes a trade with money behind it
 abstract contract Openings is Custody {
-    using Accounts for mapping(address => Account);
+    using Accounts for State;
+    using Fills for bytes;
+    using Fills for uint256;
+    using Places for State;
 
     /// @dev What one open() works on: everything checked once, read by every fill.
     struct Opening {
-        CheckedClearing[] clearings;
-        CheckedOrder[] offers;
-        CheckedOrder[] bids;
+        CheckedClearing clearings; // the first of a row, see CLEARING_SIZE
+        uint256 clearingCount;
+        CheckedOrder offers; // the first of a row, see OFFER_SIZE
+        uint256 offerCount;
+        CheckedOrder bids; // the first of a row, see BID_SIZE
+        uint256 bidCount;
         bytes32 verifierSet;
+        bytes32 domain;
     }
 
     /// @notice Fills of one open(), and so trades of one batch: the bits of a word, with room to spare.
     uint256 public constant FILLS_MAX = 200;
 
-    /// @notice Lock batches so far; the next one gets the number batches + 1.
-    uint64 public batches;
-    mapping(address maker => mapping(bytes32 order => OrderState)) internal _orders;
-    mapping(bytes32 grant => uint256) private _spent;
-    /// @inheritdoc IMarket
-    mapping(bytes32 batchId => uint256) public openBits;
+    uint256 private constant FILL_BYTES = 10;
+
+    constructor(Parameters memory p) Custody(p) {}
 
     // ------------------------------------------------------------------------------------------------ orders
 
     /// @inheritdoc IMarket
-    function cancel(bytes32 order) external {
-        _cancel(msg.sender, order);
+    function cancel(uint8 side, uint32 nonce) external {
+        _cancel(msg.sender, side, nonce);
     }
 
     /// @inheritdoc IMarket
-    function cancelSigned(address maker, bytes32 order, bytes calldata signature) external {
-        bytes32 digest = _hashTypedDataV4(Orders.hashCancel(maker, order));
+    function cancelSigned(address maker, uint8 side, uint32 nonce, bytes calldata signature) external {
+        bytes32 digest = _hashTypedDataV4(Orders.hashCancel(maker, side, nonce));
         if (!Signatures.isSignedBy(maker, digest, signature)) revert InvalidSignature(maker);
-        _cancel(maker, order);
+        _cancel(maker, side, nonce);
     }
 
-    function _cancel(address maker, bytes32 order) private {
-        OrderState state = _orders[maker][order];
-        if (state.cancelled()) return;
-        _orders[maker][order] = state.cancel();
-        emit OrderCancelled(maker, order);
+    function _cancel(address maker, uint8 side, uint32 nonce) private {
+        (Word storage word, uint256 shift, uint256 bits) = _placeOf(maker, side, nonce);
+        if (Places.cancel(word, shift, bits, nonce)) emit OrderCancelled(maker, side, nonce);
+    }
+
+    function _placeOf(address maker, uint8 side, uint32 nonce)
+        private
+        view
+        returns (Word storage word, uint256 shift, uint256 bits)
+    {
+        if (side != Orders.BUY && side != Orders.SELL) revert InvalidSide(side);
+        (word, shift) = side == Orders.SELL ? _state.ofOffer(maker, nonce) : _state.ofBid(maker, nonce);
+        bits = side == Orders.SELL ? Places.OFFER_BITS : Places.BID_BITS;
     }
 
     // ------------------------------------------------------------------------------------------------ opening
@@ -61,232 +82,364 @@ abstract contract Openings is Custody {
     /// @inheritdoc IMarket
     function open(
         bytes32 verifierSet,
-        Clearing[] memory clearings,
-        Offer[] calldata offers,
-        bytes[] calldata offerSignatures,
-        Bid[] calldata bids,
-        bytes[] calldata bidSignatures,
-        Fill[] calldata fills
+        Clearing[] calldata clearings,
+        PackedOffer[] calldata offers,
+        PackedBid[] calldata bids,
+        bytes[] calldata walletSignatures,
+        bytes calldata fills
     ) external whenNotPaused returns (bytes32 batchId) {
         if (msg.sender != operator) revert NotOperator(msg.sender);
         if (!registry.isVerifierSet(verifierSet)) revert UnknownVerifierSet(verifierSet);
-        _checkLength(fills.length);
-        Opening memory opening;
-        opening.verifierSet = verifierSet;
-        opening.clearings = _checkClearings(clearings);
-        opening.offers = _checkOffers(verifierSet, offers, offerSignatures);
-        opening.bids = _checkBids(verifierSet, bids, bidSignatures);
-        return _openBatch(opening, fills);
+        uint256 length = fills.length / FILL_BYTES;
+        if (length * FILL_BYTES != fills.length) revert LengthMismatch(length * FILL_BYTES, fills.length);
+        _checkLength(length);
+        Opening memory o;
+        o.verifierSet = verifierSet;
+        o.domain = _domainSeparatorV4();
+        _checkClearings(o, clearings);
+        _checkOffers(o, offers, walletSignatures);
+        _checkBids(o, bids, walletSignatures);
+        return _openBatch(o, fills, length);
     }
 
-    function _checkClearings(Clearing[] memory clearings) private returns (CheckedClearing[] memory checked) {
-        _checkLength(clearings.length);
-        checked = new CheckedClearing[](clearings.length);
-        for (uint256 i; i < clearings.length; ++i) {
-            Clearing memory c = clearings[i];
-            checked[i] = CheckedClearing(keccak256(abi.encode(c)), c.product, c.price);
-            emit ClearingCommitted(checked[i].id, c.product, c.number, c.orderSetRoot, c.price);
-        }
-    }
-
-    function _checkOffers(bytes32 verifierSet, Offer[] calldata offers, bytes[] calldata signatures)
-        private
-        view
-        returns (CheckedOrder[] memory checked)
-    {
-        _checkLength(offers.length);
-        if (signatures.length != offers.length) revert LengthMismatch(offers.length, signatures.length);
-        checked = new CheckedOrder[](offers.length);
-        for (uint256 i; i < offers.length; ++i) {
-            Offer calldata o = offers[i];
-            CheckedOrder memory order = checked[i];
-            order.hash = _hashTypedDataV4(Orders.hashOffer(o));
-            order.maker = o.maker;
-            order.product = o.product;
-            order.price = o.price;
-            order.quantity = o.units;
-            order.validUntil = o.validUntil;
-            order.deliverBy = o.deliverBy;
-            order.code = _checkTerms(o.side == Orders.SELL, o.verifierSet == verifierSet, o.deliverBy, o.maxFeeBps);
-            if (order.code == RejectCodes.NONE) _checkSigner(order, Orders.SELL, signatures[i]);
-        }
-    }
-
-    function _checkBids(bytes32 verifierSet, Bid[] calldata bids, bytes[] calldata signatures)
-        private
-        view
-        returns (CheckedOrder[] memory checked)
-    {
-        _checkLength(bids.length);
-        if (signatures.length != bids.length) revert LengthMismatch(bids.length, signatures.length);
-        checked = new CheckedOrder[](bids.length);
-        for (uint256 i; i < bids.length; ++i) {
-            Bid calldata b = bids[i];
-            CheckedOrder memory order = checked[i];
-            order.hash = _hashTypedDataV4(Orders.hashBid(b));
-            order.maker = b.maker;
-            order.product = b.product;
-            order.price = b.price;
-            order.quantity = b.runs;
-            order.ceiling = b.ceiling;
-            order.validUntil = b.validUntil;
-            order.deliverBy = b.deliverBy;
-            order.code = _checkTerms(b.side == Orders.BUY, b.verifierSet == verifierSet, b.deliverBy, b.maxFeeBps);
-            if (order.code == RejectCodes.NONE) _checkSigner(order, Orders.BUY, signatures[i]);
-        }
-    }
-
-    function _checkTerms(bool sideFits, bool verifierSetFits, uint40 deliverBy, uint16 maxFeeBps)
-        private
-        view
-        returns (uint8)
-    {
-        if (!sideFits) return RejectCodes.BAD_SIDE;
-        if (!verifierSetFits) return RejectCodes.WRONG_VERIFIER_SET;
-        if (block.timestamp >= deliverBy) return RejectCodes.EXPIRED;
-        if (maxFeeBps < feeBps) return RejectCodes.FEE_ABOVE_MAXIMUM;
-        return RejectCodes.NONE;
-    }
-
-    /// @dev The maker, or a key the maker made a delegate for this side; notes the delegate's setting for the spend cap.
-    function _checkSigner(CheckedOrder memory order, uint8 side, bytes calldata signature) private view {
-        address signer = Signatures.signerOf(order.hash, signature);
-        if (signer == address(0)) {
-            order.code = RejectCodes.BAD_SIGNATURE;
-        } else if (signer != order.maker) {
-            IRegistry.Delegate memory delegate = registry.delegateOf(order.maker, signer, side);
-            order.code = Fills.codeOfDelegate(delegate, side, order.price);
-            order.spendCap = delegate.spendCap;
-            order.grant = _grantOf(order.maker, signer, side, delegate.version);
-            // A stranger's key is a bad signature; only a key that the maker once named can be "not allowed".
-            if (delegate.version == 0 && registry.delegateOf(order.maker, signer, 3 - side).version == 0) {
-                order.code = RejectCodes.BAD_SIGNATURE;
+    function _checkClearings(Opening memory o, Clearing[] calldata clearings) private {
+        uint256 length = clearings.length;
+        _checkLength(length);
+        CheckedClearing memory checked = Fills.allocate(length);
+        (o.clearings, o.clearingCount) = (checked, length);
+        for (uint256 i; i < length; ++i) {
+            Clearing calldata c = clearings[i];
+            (checked.id, checked.product, checked.price) = (keccak256(abi.encode(c)), c.product, c.price);
+            emit ClearingCommitted(checked.id, c.product, c.number, c.orderSetRoot, c.price);
+            assembly ("memory-safe") {
+                checked := add(checked, CLEARING_SIZE)
             }
         }
     }
 
-    function _openBatch(Opening memory opening, Fill[] calldata fills) private returns (bytes32 batchId) {
-        bytes32[] memory leaves = new bytes32[](fills.length);
-        uint32 count;
-        for (uint32 i; i < fills.length; ++i) {
-            (uint8 code, Record memory record) = _lockFill(opening, fills[i]);
-            if (code == RejectCodes.NONE) {
-                record.index = count;
-                leaves[count++] = Batches.leafOf(record);
-                _emitLocked(record);
-            } else {
-                emit FillRejected(i, record.offer, record.bid, code);
+    function _checkOffers(Opening memory o, PackedOffer[] calldata offers, bytes[] calldata walletSignatures)
+        private
+        view
+    {
+        uint256 length = offers.length;
+        _checkLength(length);
+        uint256 form = Orders.offerForm(o.domain, o.verifierSet);
+        CheckedOrder memory order = Fills.allocate(length, OFFER_SIZE);
+        (o.offers, o.offerCount) = (order, length);
+        PackedOffer calldata x = Fills.firstOf(offers);
+        unchecked {
+            for (uint256 i; i < length; ++i) {
+                (uint256 makerAndPrice, uint256 fields) = (x.makerAndPrice, x.fields);
+                (order.makerAndPrice, order.fields, order.grant) = (makerAndPrice, fields, 0);
+                (uint256 code, bytes32 product, uint256 price) = _checkClearing(o, fields);
+                order.hash = Orders.digestOfOffer(form, x, product);
+                if (code == RejectCodes.NONE) {
+                    if (price < uint96(makerAndPrice)) code = RejectCodes.PRICE_OUTSIDE_LIMITS;
+                    else if (fields.work() >= Places.UNITS_END) code = RejectCodes.BAD_INDEX;
+                    else code = _checkSigner(order, Orders.SELL, x.r, x.vs, walletSignatures);
+                }
+                order.code = code;
+                if (code == RejectCodes.NONE) _prepare(o, order);
+                assembly ("memory-safe") {
+                    order := add(order, OFFER_SIZE)
+                    x := add(x, PACKED_SIZE)
+                }
+            }
+        }
+    }
+
+    /// @dev What all fills of the offer need.
+    function _prepare(Opening memory o, CheckedOrder memory offer) private view {
+        address maker = offer.makerAndPrice.maker();
+        (Word storage place, uint256 shift) = _state.ofOffer(maker, offer.fields.nonce());
+        CheckedClearing memory clearing = o.clearings;
+        uint256 position = offer.fields.clearing();
+        assembly ("memory-safe") {
+            clearing := add(clearing, mul(position, CLEARING_SIZE)) // in the row: the offer has no code
+        }
+        offer.clearing = clearing;
+        (offer.account, offer.place, offer.shift) = (slotOf(_state.accountOf(maker)), slotOf(place), shift);
+        offer.bondPrice = Amounts.bondPriceDown(uint96(offer.makerAndPrice), bondBps, bondFloorPrice);
+    }
+
+    function _checkBids(Opening memory o, PackedBid[] calldata bids, bytes[] calldata walletSignatures) private view {
+        uint256 length = bids.length;
+        _checkLength(length);
+        uint256 form = Orders.bidForm(o.domain, o.verifierSet);
+        CheckedOrder memory order = Fills.allocate(length, BID_SIZE);
+        (o.bids, o.bidCount) = (order, length);
+        PackedBid calldata x = Fills.firstOf(bids);
+        unchecked {
+            for (uint256 i; i < length; ++i) {
+                (uint256 makerAndPrice, uint256 fields) = (x.makerAndPrice, x.fields);
+                (order.makerAndPrice, order.fields, order.grant) = (makerAndPrice, fields, 0);
+                (uint256 code, bytes32 product, uint256 price) = _checkClearing(o, fields);
+                order.hash = Orders.digestOfBid(form, x, product);
+                if (code == RejectCodes.NONE) {
+                    if (price > uint96(makerAndPrice)) code = RejectCodes.PRICE_OUTSIDE_LIMITS;
+                    else if (fields.runs() >= Places.RUNS_END || fields.work() == 0) code = RejectCodes.BAD_INDEX;
+                    else code = _checkSigner(order, Orders.BUY, x.r, x.vs, walletSignatures);
+                }
+                order.code = code;
+                assembly ("memory-safe") {
+                    order := add(order, BID_SIZE)
+                    x := add(x, PACKED_SIZE)
+                }
+            }
+        }
+    }
+
+    /// @dev Product and price of the clearing that the order names; an order that names none that is there has no product.
+    function _checkClearing(Opening memory o, uint256 fields)
+        private
+        view
+        returns (uint256 code, bytes32 product, uint256 price)
+    {
+        uint256 position = fields.clearing();
+        if (position >= o.clearingCount) return (RejectCodes.BAD_INDEX, 0, 0);
+        CheckedClearing memory clearing = o.clearings;
+        assembly ("memory-safe") {
+            clearing := add(clearing, mul(position, CLEARING_SIZE))
+        }
+        (product, price) = (clearing.product, clearing.price);
+        if (block.timestamp >= fields.deliverBy()) code = RejectCodes.EXPIRED;
+        else if (fields.maxFeeBps() < feeBps) code = RejectCodes.FEE_ABOVE_MAXIMUM;
+    }
+
+    /// @dev The maker's key, or a key the maker made a delegate for this side (its setting is noted for the spend cap), or the
+    /// maker's wallet.
+    function _checkSigner(
+        CheckedOrder memory order,
+        uint8 side,
+        bytes32 r,
+        bytes32 vs,
+        bytes[] calldata walletSignatures
+    ) private view returns (uint256) {
+        address maker = order.makerAndPrice.maker();
+        uint256 wallet = order.fields.wallet();
+        if (wallet == 0) {
+            address signer = Signatures.signerOf(order.hash, r, vs);
+            if (signer != address(0)) {
+                if (signer == maker) return RejectCodes.NONE;
+                (bool known, uint256 code) = _checkDelegate(order, maker, signer, side);
+                if (known) return code;
+            }
+        }
+        return
+            _isWallet(order.hash, maker, wallet, r, vs, walletSignatures) ? RejectCodes.NONE : RejectCodes.BAD_SIGNATURE;
+    }
+
+    /// @dev Not known if `signer` never was a delegate: a stranger's key is a bad signature, one once named is "not allowed".
+    function _checkDelegate(CheckedOrder memory order, address maker, address signer, uint8 side)
+        private
+        view
+        returns (bool known, uint256 code)
+    {
+        IRegistry.Delegate memory delegate = registry.delegateOf(maker, signer, side);
+        if (delegate.version == 0 && registry.delegateOf(maker, signer, 3 - side).version == 0) return (false, 0);
+        order.spendCap = delegate.spendCap;
+        order.grant = _grantOf(maker, signer, side, delegate.version);
+        return (true, Fills.codeOfDelegate(delegate, side, uint96(order.makerAndPrice)));
+    }
+
+    function _isWallet(
+        bytes32 digest,
+        address maker,
+        uint256 wallet,
+        bytes32 r,
+        bytes32 vs,
+        bytes[] calldata walletSignatures
+    ) private view returns (bool) {
+        if (maker.code.length == 0) return false;
+        if (wallet > walletSignatures.length) return false;
+        if (wallet != 0) return Signatures.isValidWallet(maker, digest, walletSignatures[wallet - 1]);
+        uint8 v = uint8(uint256(vs) >> 255) + 27;
+        bytes32 s = vs & bytes32(type(uint256).max >> 1);
+        return Signatures.isValidWallet(maker, digest, abi.encodePacked(r, s, v));
+    }
+
+    function _openBatch(Opening memory o, bytes calldata fills, uint256 length) private returns (bytes32 batchId) {
+        bytes32[] memory leaves = Batches.roomFor(length);
+        uint256 count;
+        unchecked {
+            for (uint256 i; i < length; ++i) {
+                bytes32 leaf = _openFill(o, fills.fillAt(i), i, count);
+                if (leaf == 0) continue;
+                assembly ("memory-safe") {
+                    count := add(count, 1) // at most `length`, for which there is room
+                    mstore(add(leaves, shl(5, count)), leaf)
+                }
             }
         }
         if (count == 0) return 0;
-        BatchHead memory head = BatchHead(++batches, Batches.rootOf(leaves, count), opening.verifierSet, count);
+        BatchHead memory head = BatchHead(++_state.batches, Batches.rootOf(leaves, count), o.verifierSet, uint32(count));
         batchId = Batches.idOf(head);
-        openBits[batchId] = (1 << count) - 1;
-        emit BatchLocked(batchId, head.number, head.root, head.verifierSet, count);
+        _state.openBits[batchId] = (1 << count) - 1;
+        emit BatchLocked(batchId, head.number, head.root, head.verifierSet, head.count);
     }
 
-    /// @dev Returns the reason for a refusal, with at least the order hashes in the record, or the record of the new trade
-    /// (but for its index). Nothing is written before the last check.
-    function _lockFill(Opening memory opening, Fill calldata fill) private returns (uint8 code, Record memory record) {
-        if (fill.offer < opening.offers.length) record.offer = opening.offers[fill.offer].hash;
-        if (fill.bid < opening.bids.length) record.bid = opening.bids[fill.bid].hash;
-        if (
-            fill.offer >= opening.offers.length || fill.bid >= opening.bids.length
-                || fill.clearing >= opening.clearings.length
-        ) return (RejectCodes.BAD_INDEX, record);
-        CheckedOrder memory offer = opening.offers[fill.offer];
-        CheckedOrder memory bid = opening.bids[fill.bid];
-        CheckedClearing memory clearing = opening.clearings[fill.clearing];
-        code = Fills.codeOfPair(offer, bid, clearing, fill);
-        if (code != RejectCodes.NONE) return (code, record);
+    /// @dev The leaf of the new trade, or zero after a refusal. Nothing is written before the last check.
+    function _openFill(Opening memory o, uint256 fill, uint256 position, uint256 index) private returns (bytes32) {
+        (uint256 sold, uint256 bought) = (fill >> 72, uint8(fill >> 64));
+        (CheckedOrder memory offer, CheckedOrder memory bid) = (o.offers, o.bids);
+        (uint256 offerCount, uint256 bidCount) = (o.offerCount, o.bidCount);
+        bool inside;
+        assembly ("memory-safe") {
+            // Looked at only if they are in their rows.
+            offer := add(offer, mul(sold, OFFER_SIZE))
+            bid := add(bid, mul(bought, BID_SIZE))
+            inside := and(lt(sold, offerCount), lt(bought, bidCount))
+        }
+        if (!inside) {
+            bytes32 offerHash = sold < offerCount ? offer.hash : bytes32(0);
+            bytes32 bidHash = bought < bidCount ? bid.hash : bytes32(0);
+            emit FillRejected(uint32(position), offerHash, bidHash, uint8(RejectCodes.BAD_INDEX));
+            return 0;
+        }
+        uint256 due = Fills.dueBy(offer.fields, bid.fields);
+        uint256 code;
+        if (Fills.isWrong(offer, bid, fill, due) != 0) {
+            code = Fills.codeOfPair(offer, bid, fill, due);
+        } else {
+            uint256 bond;
+            (code, bond) = _lockFill(offer, bid, fill.runsOf());
+            if (code == RejectCodes.NONE) return _record(offer, bid, fill, (bond << 144) | (due << 104) | index);
+        }
+        emit FillRejected(uint32(position), offer.hash, bid.hash, uint8(code));
+        return 0;
+    }
 
-        uint256 units = uint256(fill.runs) * bid.ceiling;
-        code = Fills.codeOfQuantity(offer, _orders[offer.maker][offer.hash], units);
-        if (code != RejectCodes.NONE) return (code, record);
-        code = Fills.codeOfQuantity(bid, _orders[bid.maker][bid.hash], fill.runs);
-        if (code != RejectCodes.NONE) return (code, record);
-
-        code = _lockMoney(offer, bid, clearing.price, uint64(units), record); // units <= offer.units, so 64 bits hold them
-        if (code != RejectCodes.NONE) return (code, record);
-        _orders[offer.maker][offer.hash] = _orders[offer.maker][offer.hash].take(uint64(units));
-        _orders[bid.maker][bid.hash] = _orders[bid.maker][bid.hash].take(fill.runs);
-
-        record.trade = keccak256(abi.encode(offer.hash, bid.hash, fill.firstRun, clearing.id));
-        record.provider = offer.maker;
-        record.buyer = bid.maker;
-        record.firstRun = fill.firstRun;
-        record.runs = fill.runs;
-        record.ceiling = bid.ceiling;
-        record.price = clearing.price;
-        record.deliverBy = Fills.dueOf(offer, bid);
+    /// @dev Quantity of both orders, then money of both makers; writes if all of it is there.
+    function _lockFill(CheckedOrder memory offer, CheckedOrder memory bid, uint256 runs)
+        private
+        returns (uint256 code, uint256 bond)
+    {
+        unchecked {
+            (uint256 fields, address buyer) = (bid.fields, bid.makerAndPrice.maker());
+            uint256 units = runs * fields.work(); // 32 * 64 bits
+            uint256 sells = offer.fields;
+            Word storage sold = wordAt(offer.place);
+            uint256 nextSold;
+            (code, nextSold) =
+                Places.takeUnits(sold.value, offer.shift, sells.nonce(), units, sells.work(), sells.validUntil());
+            if (code != RejectCodes.NONE) return (code, 0);
+            (Word storage bought, uint256 shift) = _state.ofBid(buyer, fields.nonce());
+            uint256 nextBought;
+            (code, nextBought) =
+                Places.takeRuns(bought.value, shift, fields.nonce(), runs, fields.runs(), fields.validUntil());
+            if (code != RejectCodes.NONE) return (code, 0);
+            (code, bond) = _lockMoney(offer, bid, _state.accountOf(buyer), uint64(units)); // at most those of the offer
+            if (code != RejectCodes.NONE) return (code, 0);
+            sold.value = nextSold;
+            bought.value = nextBought;
+        }
     }
 
     /// @dev Both sides can pay and are allowed to, or nothing is written. The makers differ, so neither check spoils the other.
-    function _lockMoney(
-        CheckedOrder memory offer,
-        CheckedOrder memory bid,
-        uint96 price,
-        uint64 units,
-        Record memory record
-    ) private returns (uint8) {
-        uint256 payment = Amounts.lockPaymentUp(price, units);
-        uint256 bond = Amounts.paymentDown(Amounts.bondPriceDown(offer.price, bondBps, bondFloorPrice), units);
-        if (payment > _accounts.available(bid.maker)) return RejectCodes.INSUFFICIENT_FUNDS;
-        if (bond > _accounts.available(offer.maker)) return RejectCodes.INSUFFICIENT_BOND;
-        if (offer.grant != 0 && _spent[offer.grant] + bond > offer.spendCap) return RejectCodes.DELEGATE_NOT_ALLOWED;
-        if (bid.grant != 0 && _spent[bid.grant] + payment > bid.spendCap) return RejectCodes.DELEGATE_NOT_ALLOWED;
-        if (offer.grant != 0) _spent[offer.grant] += bond;
-        if (bid.grant != 0) _spent[bid.grant] += payment;
-        _accounts.lock(bid.maker, payment);
-        _accounts.lock(offer.maker, bond);
-        record.payment = uint128(payment); // at most what is available, which has 128 bits; the bond too
-        record.bond = uint128(bond);
-        return RejectCodes.NONE;
+    function _lockMoney(CheckedOrder memory offer, CheckedOrder memory bid, Word storage buyer, uint64 units)
+        private
+        returns (uint256, uint256 bond)
+    {
+        uint256 payment = Amounts.lockPaymentUp(uint96(offer.clearing.price), units);
+        bond = Amounts.paymentDown(uint96(offer.bondPrice), units);
+        Word storage provider = wordAt(offer.account);
+        (uint256 buyers, uint256 providers) = (buyer.value, provider.value);
+        if (payment > uint128(buyers)) return (RejectCodes.INSUFFICIENT_FUNDS, 0);
+        if (bond > uint128(providers)) return (RejectCodes.INSUFFICIENT_BOND, 0);
+        if (offer.grant | bid.grant != 0) {
+            if (!_maySpend(offer, bond) || !_maySpend(bid, payment)) return (RejectCodes.DELEGATE_NOT_ALLOWED, 0);
+            _spend(offer, bond);
+            _spend(bid, payment);
+        }
+        buyer.value = Accounts.locking(buyers, payment);
+        provider.value = Accounts.locking(providers, bond);
+        return (RejectCodes.NONE, bond);
     }
 
-    function _emitLocked(Record memory r) private {
-        emit TradeLocked(
-            r.trade,
-            r.offer,
-            r.bid,
-            r.provider,
-            r.buyer,
-            r.index,
-            r.firstRun,
-            r.runs,
-            r.ceiling,
-            r.price,
-            r.payment,
-            r.bond,
-            r.deliverBy
-        );
+    function _maySpend(CheckedOrder memory order, uint256 amount) private view returns (bool) {
+        return order.grant == 0 || _spentToday(order.grant) + amount <= order.spendCap;
+    }
+
+    function _spend(CheckedOrder memory order, uint256 amount) private {
+        if (order.grant == 0) return;
+        _state.spent[order.grant] = (_today() << 128) | (_spentToday(order.grant) + amount);
+    }
+
+    function _spentToday(bytes32 grant) private view returns (uint256) {
+        uint256 spent = _state.spent[grant];
+        return spent >> 128 == _today() ? uint128(spent) : 0;
+    }
+
+    function _today() private view returns (uint256) {
+        return block.timestamp / 1 days;
+    }
+
+    /// @dev `terms` lack what stands in the fill and in the orders.
+    function _record(CheckedOrder memory offer, CheckedOrder memory bid, uint256 fill, uint256 terms)
+        private
+        returns (bytes32)
+    {
+        CheckedClearing memory clearing = offer.clearing;
+        bytes32 trade = _tradeId(offer.hash, bid.hash, fill.firstRunOf(), clearing.id);
+        uint256 provider = (offer.makerAndPrice & ~uint256(type(uint96).max)) | clearing.price;
+        uint256 fields = bid.fields;
+        uint256 buyer = (bid.makerAndPrice & ~uint256(type(uint96).max)) | (fill.runsOf() << 64) | fields.work();
+        terms |= (fill.firstRunOf() << 72) | (offer.fields.nonce() << 40) | (fields.nonce() << 8);
+        return Batches.locked(trade, provider, buyer, terms);
+    }
+
+    /// @dev keccak256(abi.encode(offer, bid, firstRun, clearing)) without leaving memory behind.
+    function _tradeId(bytes32 offer, bytes32 bid, uint256 firstRun, bytes32 clearing)
+        private
+        pure
+        returns (bytes32 trade)
+    {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, offer)
+            mstore(add(m, 32), bid)
+            mstore(add(m, 64), firstRun)
+            mstore(add(m, 96), clearing)
+            trade := keccak256(m, 128)
+        }
     }
 
     // ------------------------------------------------------------------------------------------------ views
 
     /// @inheritdoc IMarket
-    function orderState(address maker, bytes32 order)
+    function orderState(address maker, uint8 side, uint32 nonce)
         external
         view
-        returns (uint64 consumed, uint64 peak, bool cancelled)
+        returns (uint64 consumed, uint64 peak, bool ended)
     {
-        OrderState state = _orders[maker][order];
-        return (state.consumed(), state.peak(), state.cancelled());
+        (Word storage word, uint256 shift, uint256 bits) = _placeOf(maker, side, nonce);
+        (uint256 taken, uint256 top, bool over) = Places.read(word, shift, bits, nonce);
+        return over ? (0, uint64(top), true) : (uint64(taken), uint64(top), false);
+    }
+
+    /// @inheritdoc IMarket
+    function batches() external view returns (uint64) {
+        return _state.batches;
+    }
+
+    /// @inheritdoc IMarket
+    function openBits(bytes32 batchId) external view returns (uint256) {
+        return _state.openBits[batchId];
     }
 
     /// @inheritdoc IMarket
     function spentBy(address owner, address key, uint8 side) external view returns (uint256) {
-        return _spent[_grantOf(owner, key, side, registry.delegateOf(owner, key, side).version)];
+        return _spentToday(_grantOf(owner, key, side, registry.delegateOf(owner, key, side).version));
     }
 
     /// @inheritdoc IMarket
     function hashOffer(Offer calldata offer) external view returns (bytes32) {
-        return _hashTypedDataV4(Orders.hashOffer(offer));
+        return _hashTypedDataV4(keccak256(abi.encode(Orders.OFFER_TYPEHASH, offer)));
     }
 
     /// @inheritdoc IMarket
     function hashBid(Bid calldata bid) external view returns (bytes32) {
-        return _hashTypedDataV4(Orders.hashBid(bid));
+        return _hashTypedDataV4(keccak256(abi.encode(Orders.BID_TYPEHASH, bid)));
     }
 
     // ------------------------------------------------------------------------------------------------ pieces

@@ -1,233 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IMarketEvents} from "./IMarketEvents.sol";
+
 /// @title The market's escrow: the only contract that holds tokens
-/// @notice Money stands in accounts: `available`, `locked` (payments and bonds of open trades) and `exiting` (asked out, not
-/// yet ready). A trade locks the buyer's payment and the provider's bond in open(), on the strength of both signed orders,
-/// and ends exactly once: close() by verdict of the verifiers both orders name, refund() by anybody once they were silent too
-/// long, payAttested() by anybody if they attested a delivery and were silent on its verdict.
+/// @notice Money stands in accounts: `available`, `locked` (payments and bonds of trades that have not ended, ceilings of
+/// sessions, bonds of disputes) and `exiting` (asked out, not yet ready). A trade locks the buyer's payment and the provider's
+/// bond in open(), on the strength of both signed orders, and ends exactly once:
+/// - accept(): the side that an outcome costs money signs it alone;
+/// - decide() and, one dispute window later, settle(): k of n verifiers of the set that both orders name. Nothing moves inside
+///   the window, so whatever a dispute rules is there to be paid in full;
+/// - dispute(), then rule() by the arbiters or timeOut() by anybody;
+/// - refund() by anybody once the verifiers were silent too long, payAttested() if they attested a delivery and were silent.
 ///
 /// Powers. `operator` submits batches in open() and can neither move nor hold money without both signatures. `admin` names the
-/// operator and may pause deposits and openings; closing, refunds, cancelling and leaving can not be paused. Nobody can change
-/// the code or a parameter. Everything else may be sent by anybody, since the signatures carry the authority.
+/// operator and may pause deposits, openings and new sessions; deciding, closing, cancelling and leaving can not be paused.
+/// Nobody can change the code or a parameter. Everything else may be sent by anybody: the signatures carry the authority.
 ///
 /// Units. Money is in base units of the token, work in work units, a price in base units per 3,600,000 work units (one
-/// GFLOPS.h), time in unix seconds.
-interface IMarket {
-    // ------------------------------------------------------------------------------------------------ types
-
-    /// @notice What is fixed at deployment, for ever, and the first operator.
-    struct Parameters {
-        address token; // ERC-20 without transfer fee or rebasing; ERC-2612 for depositWithPermit
-        address registry;
-        address admin;
-        address operator;
-        address treasury; // earns the fee
-        address pool; // gets what is left of a slashed bond
-        address rerunAccount; // is paid for the re-run that uncovered a false receipt, out of the bond
-        uint16 feeBps; // of the payment, paid by the provider out of it
-        uint16 bondBps; // of the offer's price
-        uint96 bondFloorPrice; // a bond is never computed from less than this price
-        uint40 verificationGrace; // seconds
-        uint40 withdrawalDelay; // seconds
-    }
-
-    /// @notice A provider sells `units` of work.
-    struct Offer {
-        address maker;
-        bytes32 product;
-        uint8 side; // 2
-        uint96 price; // the least acceptable
-        uint64 units;
-        uint64 nonce;
-        uint40 validUntil;
-        uint40 deliverBy;
-        bytes32 verifierSet;
-        uint16 maxFeeBps;
-        bytes32 terms;
-    }
-
-    /// @notice A buyer asks for `runs` runs of a job, each billed by count up to `ceiling` work units.
-    struct Bid {
-        address maker;
-        bytes32 product;
-        uint8 side; // 1
-        uint96 price; // the most acceptable
-        uint32 runs;
-        uint64 ceiling;
-        uint64 nonce;
-        uint40 validUntil;
-        uint40 deliverBy;
-        bytes32 verifierSet;
-        uint16 maxFeeBps;
-        bytes32 terms;
-    }
-
-    /// @notice One auction of one product, and the Merkle root of all orders that took part.
-    struct Clearing {
-        bytes32 product;
-        uint64 number;
-        bytes32 orderSetRoot;
-        uint96 price;
-    }
-
-    /// @notice `runs` runs of a bid, from `firstRun` on, at an offer; the first three are positions in the arrays of open().
-    struct Fill {
-        uint32 offer;
-        uint32 bid;
-        uint32 clearing;
-        uint32 firstRun;
-        uint32 runs;
-    }
-
-    /// @notice An open trade. Only its hash is stored (in the root of its batch); whoever closes it brings it along.
-    struct Record {
-        bytes32 trade;
-        bytes32 offer;
-        bytes32 bid;
-        address provider;
-        address buyer;
-        uint32 index;
-        uint32 firstRun;
-        uint32 runs;
-        uint64 ceiling;
-        uint96 price;
-        uint128 payment;
-        uint128 bond;
-        uint40 deliverBy;
-    }
-
-    /// @notice What the id of a lock batch is the hash of.
-    struct BatchHead {
-        uint64 number;
-        bytes32 root;
-        bytes32 verifierSet;
-        uint32 count;
-    }
-
-    /// @notice What became of a trade: kind 0 refunded, 1 settled, 2 slashed.
-    /// @dev Settled: 1 <= runsDelivered <= runs and runsDelivered * ceil(ceiling / 10) <= units <= runsDelivered * ceiling.
-    /// Refunded: both zero. Slashed: runsDelivered zero, units = work of the re-run.
-    struct Outcome {
-        uint8 kind;
-        uint32 runsDelivered;
-        uint64 units;
-    }
-
-    // ------------------------------------------------------------------------------------------------ errors
-
-    /// @notice Only the admin may do this.
-    error NotAdmin(address caller);
-    /// @notice Only the operator may do this.
-    error NotOperator(address caller);
-    /// @notice Deposits and openings are paused.
-    error MarketPaused();
-    /// @notice An address that must be set is zero.
-    error ZeroAddress();
-    /// @notice An amount that must be positive is zero.
-    error ZeroAmount();
-    /// @notice A parameter of the constructor is above its limit.
-    error ParameterTooLarge(uint256 value, uint256 limit);
-    /// @notice The token delivered another amount than asked for.
-    error TransferMismatch(uint256 expected, uint256 received);
-    /// @notice The market cannot hold more than `limit` base units in all.
-    error CustodyLimitExceeded(uint256 custody, uint256 limit);
-    /// @notice The account has less available than asked for.
-    error InsufficientAvailable(address account, uint128 available, uint128 amount);
-    /// @notice Nothing of the account is on its way out.
-    error NothingToWithdraw(address account);
-    /// @notice The delay of the withdrawal has not passed.
-    error WithdrawalNotReady(address account, uint64 readyAt);
-    /// @notice The signed request was handed in after its deadline.
-    error SignatureExpired(uint40 deadline);
-    /// @notice The signature is malformed or made by somebody else than `account`.
-    error InvalidSignature(address account);
-    /// @notice Two arrays that go together have different lengths.
-    error LengthMismatch(uint256 left, uint256 right);
-    /// @notice An array is empty or longer than `limit`.
-    error InvalidLength(uint256 length, uint256 limit);
-    /// @notice The verifier set is not in the registry.
-    error UnknownVerifierSet(bytes32 id);
-    /// @notice The signatures are no quorum of the verifier set: one is malformed, not of a member, out of ascending order, or
-    /// there are fewer than the threshold. `accepted` counts the good ones before that.
-    error QuorumNotReached(bytes32 verifierSet, uint256 accepted, uint256 threshold);
-    /// @notice The records do not belong to the batch, or not in ascending order of index.
-    error InvalidProof(bytes32 batchId);
-    /// @notice None of the trades named is open.
-    error NothingOpen(bytes32 batchId);
-    /// @notice The trade is closed already.
-    error TradeNotOpen(bytes32 trade);
-    /// @notice The verifiers signed an outcome that the rules of Outcome forbid.
-    error InvalidOutcome(bytes32 trade);
-    /// @notice Too early: possible from `from`.
-    error TooEarly(bytes32 trade, uint256 from);
-    /// @notice Too late: possible before `until`.
-    error TooLate(bytes32 trade, uint256 until);
-    /// @notice A delivery was attested, so the trade is not refunded.
-    error TradeAttested(bytes32 trade);
-    /// @notice No delivery was attested.
-    error TradeNotAttested(bytes32 trade);
-    /// @notice A later attestation must name more delivered runs than the one before.
-    error AttestationNotGreater(bytes32 trade, uint32 runsDelivered);
-
-    // ------------------------------------------------------------------------------------------------ events
-
-    /// @notice `amount` came in from `from`: available of `account` grew by it.
-    event Deposited(address indexed account, address indexed from, uint128 amount);
-    /// @notice `amount` moved from available to exiting; all of exiting is ready at `readyAt`.
-    event WithdrawalRequested(address indexed account, uint128 amount, uint64 readyAt);
-    /// @notice All that was exiting, `amount`, left the market to `account`.
-    event Withdrawn(address indexed account, uint128 amount);
-    /// @notice `order` of `maker` trades no more.
-    event OrderCancelled(address indexed maker, bytes32 indexed order);
-    /// @notice The operator is `operator` from now on.
-    event OperatorChanged(address operator);
-    /// @notice Deposits and openings were paused or resumed.
-    event Paused(bool paused);
-    /// @notice An open() named this clearing. The same clearing may come again in a later batch.
-    event ClearingCommitted(
-        bytes32 indexed clearingId, bytes32 indexed product, uint64 number, bytes32 orderSetRoot, uint96 price
-    );
-    /// @notice A fill became a trade: `payment` of `buyer` and `bond` of `provider` moved from available to locked.
-    event TradeLocked(
-        bytes32 indexed trade,
-        bytes32 indexed offer,
-        bytes32 indexed bid,
-        address provider,
-        address buyer,
-        uint32 index,
-        uint32 firstRun,
-        uint32 runs,
-        uint64 ceiling,
-        uint96 price,
-        uint128 payment,
-        uint128 bond,
-        uint40 deliverBy
-    );
-    /// @notice The fill at `position` was refused for the reason `code` (see RejectCodes); nothing moved. `offer` and `bid` are
-    /// order hashes, zero if the fill's index is outside the array.
-    event FillRejected(uint32 indexed position, bytes32 indexed offer, bytes32 indexed bid, uint8 code);
-    /// @notice The trades whose TradeLocked events precede this one in the same transaction form a batch.
-    event BatchLocked(bytes32 indexed batchId, uint64 number, bytes32 root, bytes32 verifierSet, uint32 count);
-    /// @notice A trade ended; its payment and bond are not locked any more.
-    /// @dev Settled: `paid` is the payment before the fee; the provider got paid - fee and the whole bond, the treasury `fee`,
-    /// the buyer the rest of the lock. Refunded: buyer the lock, provider the bond. Slashed: buyer the whole lock; `slashed` is
-    /// the whole bond, of which min(slashed, floor(price * units / 3,600,000)) went to the re-run account, the rest to the pool.
-    event TradeClosed(
-        bytes32 indexed trade,
-        bytes32 indexed batchId,
-        uint8 kind,
-        uint32 runsDelivered,
-        uint64 units,
-        uint128 paid,
-        uint128 fee,
-        uint128 slashed
-    );
-    /// @notice A close() ended the trades whose bits are set in `bits`, on the evidence of the receipts under `receiptsRoot`.
-    event BatchSealed(bytes32 indexed batchId, uint256 bits, bytes32 receiptsRoot);
-    /// @notice The verifiers saw a delivery in time: the trade cannot be refunded by timeout any more.
-    event DeliveryAttested(bytes32 indexed trade, bytes32 indexed batchId, uint32 runsDelivered, uint64 units);
-
+/// GFLOPS.h), time in unix seconds. `a 160 | b 96` means a word with `a` in the high bits.
+interface IMarket is IMarketEvents {
     // ------------------------------------------------------------------------------------------------ administration
 
     /// @notice Name the operator. The zero address stops openings.
@@ -269,78 +61,159 @@ interface IMarket {
     /// @dev Anybody. Reverts with NothingToWithdraw, WithdrawalNotReady. Cannot be paused.
     function withdraw(address account) external;
 
+    /// @notice Move all that is exiting and ready into the account of the same owner in another market: how users follow a new
+    /// deployment.
+    /// @dev Anybody who holds a signature of `account` over Migration(address account,address market,uint256 nonce,uint40
+    /// deadline). Open orders do not move: they name this contract, and are signed anew. Reverts with SignatureExpired,
+    /// InvalidSignature, InvalidAccountNonce, NothingToWithdraw, WithdrawalNotReady, and as the other market does.
+    function migrate(address account, address market, uint256 nonce, uint40 deadline, bytes calldata signature) external;
+
     // ------------------------------------------------------------------------------------------------ orders
 
-    /// @notice Stop `order` of the caller from trading, at once and for ever. Open trades of it go on.
-    /// @dev Any maker, also before the order was ever seen here. Cancelling twice does nothing more.
-    function cancel(bytes32 order) external;
+    /// @notice Stop the caller's order with this nonce from trading, at once and for ever. Open trades of it go on.
+    /// @dev Any maker, also before the order was ever seen here. It also ends older orders that share its place (orderState).
+    /// Reverts with InvalidSide.
+    function cancel(uint8 side, uint32 nonce) external;
 
     /// @notice The same with the signature of `maker` (never of a delegate) over Cancel, handed in by anybody.
-    /// @dev Reverts with InvalidSignature. A replay does nothing more.
-    function cancelSigned(address maker, bytes32 order, bytes calldata signature) external;
+    /// @dev Reverts with InvalidSignature, InvalidSide. A replay does nothing more.
+    function cancelSigned(address maker, uint8 side, uint32 nonce, bytes calldata signature) external;
 
     // ------------------------------------------------------------------------------------------------ trades
 
     /// @notice Lock payment and bond of every fill that keeps the rules; the others are reported by FillRejected and change
-    /// nothing. Each order's signature is checked once, however many fills use it.
+    /// nothing. Each order's signature is checked once, however many fills use it: ECDSA of the maker or a delegate key, then
+    /// ERC-1271 with a gas cap if the maker has code.
     /// @dev Operator only. Reverts with NotOperator, MarketPaused, InvalidLength (1 to 200 fills, at most 200 of each array),
-    /// LengthMismatch (one signature for each order), UnknownVerifierSet. If no fill is accepted, there is no batch and the
-    /// returned id is zero. Known limit: the runs of a bid are counted, never more than it asks for are open or settled, but not
-    /// told apart; that no run is traded twice at once is for auditors to see in the TradeLocked events.
+    /// LengthMismatch (fills are 10 bytes each), UnknownVerifierSet. If no fill is accepted, there is no batch and the returned id is zero. Known limit: the runs of a bid
+    /// are counted, never more than it asks for are open or settled, but not told apart; that no run is traded twice at once is
+    /// for auditors to see in the TradeLocked events.
     function open(
         bytes32 verifierSet,
         Clearing[] calldata clearings,
-        Offer[] calldata offers,
-        bytes[] calldata offerSignatures,
-        Bid[] calldata bids,
-        bytes[] calldata bidSignatures,
-        Fill[] calldata fills
+        PackedOffer[] calldata offers,
+        PackedBid[] calldata bids,
+        bytes[] calldata walletSignatures,
+        bytes calldata fills
     ) external returns (bytes32 batchId);
 
-    /// @notice End trades by verdict: pay, refund or slash. Quantity not used returns to both orders.
-    /// @dev Anybody who holds k of n signatures, in ascending order of signer, over Verdict(batchId,
-    /// keccak256(abi.encode(bytes32[] trades, Outcome[] outcomes)), receiptsRoot). Records: any subset of the batch in ascending
-    /// order of index, with OpenZeppelin's multiproof (all of it: an empty proof and count - 1 flags true). Possible as long as
-    /// the trades are open, at any time. A trade that ended meanwhile is passed over. Reverts with LengthMismatch,
-    /// InvalidLength, InvalidProof, QuorumNotReached, InvalidOutcome, NothingOpen.
-    function close(
+    /// @notice Say how trades end, and start the dispute window. No money moves.
+    /// @dev Anybody who holds k of n signatures, in ascending order of signer, over Verdict(bytes32 batch,bytes
+    /// outcomes,bytes32 receiptsRoot). Trades that are not open are passed over. Reverts with WrongKeySet, QuorumNotReached,
+    /// NothingOpen, MalformedOutcomes (also for a verdict in which settle() found an impossible outcome).
+    /// @return id hashStruct of the Verdict.
+    function decide(
         BatchHead calldata head,
-        Record[] calldata records,
-        Outcome[] calldata outcomes,
-        bytes32[] calldata proof,
-        bool[] calldata proofFlags,
-        bytes32 receiptsRoot,
+        KeySet calldata verifiers,
+        Verdict calldata verdict,
         bytes[] calldata signatures
+    ) external returns (bytes32 id);
+
+    /// @notice Pay, refund or slash as decided, once the dispute window is over. Quantity not used returns to both orders.
+    /// @dev Anybody, any time after. Records: those of the verdict's outcomes, all of them, in order. A trade that is disputed or
+    /// ended is passed over; one whose outcome is impossible is open again (OutcomeRefused); one that would exceed the payout
+    /// cap of the verifiers waits for the next window. Reverts with WrongKeySet, LengthMismatch, InvalidProof, NothingOpen,
+    /// TooEarly, and PayoutCapReached if nothing else could be settled.
+    function settle(
+        BatchHead calldata head,
+        KeySet calldata verifiers,
+        Verdict calldata verdict,
+        Proven calldata proven
+    ) external;
+
+    /// @notice End open trades at once by the signature of the side that the outcome costs money: the buyer's for outcomes of
+    /// kind settled, the provider's for refunded.
+    /// @dev Anybody who holds a signature of `account` over Acceptance(bytes32 batch,bytes outcomes); all records must be of that
+    /// buyer or provider. Trades that are not open are passed over. Reverts with LengthMismatch, InvalidProof,
+    /// InvalidSignature, InvalidOutcome, NothingOpen.
+    function accept(
+        BatchHead calldata head,
+        address account,
+        bytes calldata outcomes,
+        Proven calldata proven,
+        bytes calldata signature
     ) external;
 
     /// @notice Give payment and bond back after the verifiers' silence.
-    /// @dev Anybody, from deliverBy + verificationGrace of each record on, for trades without an attested delivery. A trade
-    /// that ended meanwhile is passed over. Reverts with InvalidLength, InvalidProof, TooEarly, TradeAttested, NothingOpen.
-    function refund(
-        BatchHead calldata head,
-        Record[] calldata records,
-        bytes32[] calldata proof,
-        bool[] calldata proofFlags
-    ) external;
+    /// @dev Anybody, from deliverBy + verificationGrace of each record on, for trades that are neither decided nor attested. A
+    /// trade that is not open is passed over. Reverts with InvalidLength, InvalidProof, TooEarly, TradeAttested, NothingOpen.
+    function refund(BatchHead calldata head, Proven calldata proven) external;
 
     /// @notice Record that `runsDelivered` runs, billed `units`, were delivered in time, so that the trade is not refunded while
     /// it waits for its verdict.
     /// @dev Anybody who holds k of n signatures over DeliveryAttestation, before deliverBy + verificationGrace. May be repeated
-    /// with more delivered runs. Reverts with InvalidProof, QuorumNotReached, TradeNotOpen, TooLate, InvalidOutcome,
-    /// AttestationNotGreater.
+    /// with more delivered runs. Reverts with InvalidProof, WrongKeySet, QuorumNotReached, TradeNotOpen, TooLate,
+    /// InvalidOutcome, AttestationNotGreater.
     function attestDelivery(
         BatchHead calldata head,
-        Record calldata record,
-        bytes32[] calldata proof,
+        KeySet calldata verifiers,
+        Proven calldata proven,
         uint32 runsDelivered,
         uint64 units,
         bytes[] calldata signatures
     ) external;
 
     /// @notice Settle a trade as attested, after the verifiers' silence on its verdict.
-    /// @dev Anybody, from deliverBy + 2 * verificationGrace on. Reverts with InvalidProof, TradeNotOpen, TradeNotAttested,
-    /// TooEarly.
-    function payAttested(BatchHead calldata head, Record calldata record, bytes32[] calldata proof) external;
+    /// @dev Anybody, from deliverBy + 2 * verificationGrace on. Reverts with InvalidProof, WrongKeySet, TradeNotOpen,
+    /// TradeNotAttested, TooEarly, PayoutCapReached.
+    function payAttested(BatchHead calldata head, KeySet calldata verifiers, Proven calldata proven) external;
+
+    // ------------------------------------------------------------------------------------------------ disputes
+
+    /// @notice Dispute what was decided about one trade, inside the window. The caller's bond is locked; the trade waits for a
+    /// ruling.
+    /// @dev Anybody with disputeBond available. `proven` holds the one record. Reverts with InvalidProof, TradeNotOpen,
+    /// TooLate, InsufficientAvailable, and InvalidOutcome for an outcome that settle() refuses anyway.
+    function dispute(BatchHead calldata head, Verdict calldata verdict, Proven calldata proven) external;
+
+    /// @notice Show the receipt of one run that the disputed verdict rests on: its words, its agent's signature, and the proof of
+    /// the leaf (receipt digest, trade, run, verdict of the run) under the verdict's root.
+    /// @dev Anybody, before revealBy; the evidence store or the provider has it. A settled outcome that nobody backs with a
+    /// receipt falls. Reverts with NotDisputed, TooLate, InvalidReceipt, InvalidSignature.
+    function reveal(
+        bytes32 batchId,
+        Record calldata record,
+        bytes calldata words,
+        bytes calldata signature,
+        uint8 verdictOfRun,
+        bytes32[] calldata proof
+    ) external;
+
+    /// @notice End a disputed trade by ruling of the arbiters: any outcome that the trade can have. If it differs from what was
+    /// decided the challenger is paid by the side to which the ruling leaves less than the decision did, if there is one; else, or
+    /// if that side is the challenger, the challenger's bond goes to the side it attacked.
+    /// @dev Anybody who holds k of n signatures of the arbiter set over Ruling(bytes32 batch,bytes32 trade,uint8 kind,uint32
+    /// runsDelivered,uint64 units), before ruleBy. Reverts with InvalidProof, NotDisputed, TooLate, WrongKeySet,
+    /// QuorumNotReached, InvalidOutcome.
+    function rule(
+        BatchHead calldata head,
+        KeySet calldata arbiters,
+        Proven calldata proven,
+        uint256 outcome,
+        bytes[] calldata signatures
+    ) external;
+
+    /// @notice End a disputed trade without a ruling. A settled outcome without a revealed receipt falls after revealBy: the
+    /// trade is refunded and the challenger was right. Any other stands after ruleBy, and the challenger's bond is free; it
+    /// keeps to the payout cap as in settle().
+    /// @dev Anybody. Reverts with InvalidProof, NotDisputed, TooEarly, PayoutCapReached.
+    function timeOut(BatchHead calldata head, Proven calldata proven) external;
+
+    // ------------------------------------------------------------------------------------------------ sessions
+
+    /// @notice Lock `ceiling` of the caller for a provider, to be paid by vouchers until `expiresAt`.
+    /// @dev The session's buyer. Reverts with MarketPaused, InvalidSession (used before, not the caller's, expired or more than 30
+    /// days ahead), InsufficientAvailable.
+    function openSession(Session calldata session) external returns (bytes32 id);
+
+    /// @notice Pay what each voucher adds to what was paid before. A bad voucher is reported and passed over.
+    /// @dev Anybody, also after expiry as long as the session was not closed. Reverts with InvalidLength (1 to 200).
+    function redeem(SignedVoucher[] calldata vouchers) external;
+
+    /// @notice Free what was not paid.
+    /// @dev The provider any time; anybody from expiresAt + verificationGrace on. Reverts with InvalidSession,
+    /// SessionNotExpired.
+    function closeSession(Session calldata session) external;
 
     // ------------------------------------------------------------------------------------------------ views
 
@@ -350,20 +223,44 @@ interface IMarket {
     /// @notice What is on its way out, and when it is ready.
     function exitOf(address account) external view returns (uint128 amount, uint64 readyAt);
 
-    /// @notice Quantity of an order (work units of an offer, runs of a bid) in open or settled trades, the most that ever was,
-    /// and whether the maker cancelled it.
-    function orderState(address maker, bytes32 order)
+    /// @notice Quantity of an order (work units of an offer, runs of a bid) in trades that are open or settled, the most that ever
+    /// was, and whether it can trade no more: cancelled, or replaced.
+    /// @dev Each maker has 256 places on each side. Order n stands in place n % 256, and ends the orders before it there: at most
+    /// the last 256 nonces of a maker and side are live. Side 1 is buy, 2 sell.
+    function orderState(address maker, uint8 side, uint32 nonce)
         external
         view
-        returns (uint64 consumed, uint64 peak, bool cancelled);
+        returns (uint64 consumed, uint64 peak, bool ended);
 
-    /// @notice Bit i is set while the trade with index i is open.
+    /// @notice Lock batches so far; the next one gets the number batches + 1.
+    function batches() external view returns (uint64);
+
+    /// @notice Bit i is set while the trade with index i is open and not decided.
     function openBits(bytes32 batchId) external view returns (uint256);
 
     /// @notice What was attested for a trade of a batch; zero if nothing.
     function attestationOf(bytes32 batchId, uint32 index) external view returns (uint32 runsDelivered, uint64 units);
 
-    /// @notice Sum of all payments (buy) or bonds (sell) that the present setting of a delegate key has locked.
+    /// @notice Bits of the trades that wait under a verdict (low 200), from when it settles (next 40), and whether it held an impossible outcome (bit 255). The id is hashStruct of
+    /// Verdict.
+    function decided(bytes32 verdict) external view returns (uint256);
+
+    /// @notice What verdicts of the set have paid out in the present window.
+    function paidOut(bytes32 verifierSet) external view returns (uint256);
+
+    /// @notice Who disputes a trade, with which bond, until when a receipt may be revealed and arbiters may rule.
+    function disputeOf(bytes32 batchId, uint256 index)
+        external
+        view
+        returns (address challenger, uint96 bond, uint40 revealBy, uint40 ruleBy, bool revealed);
+
+    /// @notice What was paid for a session, and whether it is open.
+    function sessionState(bytes32 session) external view returns (uint96 paid, bool isOpen);
+
+    /// @notice Id of a session.
+    function hashSession(Session calldata session) external pure returns (bytes32);
+
+    /// @notice Sum of all payments (buy) or bonds (sell) that a delegate key has locked today (UTC) under its present setting.
     function spentBy(address owner, address key, uint8 side) external view returns (uint256);
 
     /// @notice Order hash: EIP-712 digest of an offer.

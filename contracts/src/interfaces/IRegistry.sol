@@ -9,7 +9,7 @@ interface IRegistry {
 
     /// @notice What a delegate key may sign for its owner on one side of the market. One storage word.
     struct Delegate {
-        uint96 spendCap; // base units; on the sum of all payments (buy) or bonds (sell) locked since the key was set
+        uint96 spendCap; // base units; on the sum of all payments (buy) or bonds (sell) locked in one day (UTC)
         uint96 worstPrice; // base units per GFLOPS.h; bounds the limit price of an order: a maximum for buy, a minimum for sell
         uint40 validUntil; // unix seconds, inclusive; 0 is a revoked key
         uint24 version; // counts the settings of this key; 0 means never set
@@ -38,12 +38,12 @@ interface IRegistry {
 
     /// @notice `key` signs receipts for `owner` until `validUntil` (0: not any more).
     event AgentSet(address indexed owner, address indexed key, uint40 validUntil);
-    /// @notice `key` signs orders of `owner` on `side` within these limits; what it had spent counts from zero again.
+    /// @notice `key` signs orders of `owner` on `side` within these limits; what it had spent today counts from zero again.
     event DelegateSet(
         address indexed owner, address indexed key, uint8 side, uint96 spendCap, uint96 worstPrice, uint40 validUntil
     );
     /// @notice A set of verifiers came into being. It never changes.
-    event VerifierSetRegistered(bytes32 indexed id, address[] members, uint8 threshold);
+    event VerifierSetRegistered(bytes32 indexed id, address[] members, uint8 threshold, uint96 payoutCap);
 
     // ------------------------------------------------------------------------------------------------ agents
 
@@ -92,15 +92,21 @@ interface IRegistry {
 
     // ------------------------------------------------------------------------------------------------ verifiers
 
-    /// @notice Register a set of verifiers: `threshold` of `members` decide together.
+    /// @notice Register a set of verifiers: `threshold` of `members` decide together, and their verdicts pay out at most
+    /// `payoutCap` base units in one payout window of a market.
     /// @dev Anybody. Members strictly ascending, at most VERIFIERS_MAX. A set that exists already is left as it is, without
     /// an event. Reverts with InvalidMemberCount, MembersNotAscending, InvalidThreshold.
-    /// @return id keccak256(abi.encode(members, threshold)).
-    function registerVerifierSet(address[] calldata members, uint8 threshold) external returns (bytes32 id);
+    /// @return id keccak256(abi.encode(members, threshold, payoutCap)).
+    function registerVerifierSet(address[] calldata members, uint8 threshold, uint96 payoutCap)
+        external
+        returns (bytes32 id);
 
-    /// @notice Members (ascending) and threshold of a registered set.
+    /// @notice Members (ascending), threshold and payout cap of a registered set.
     /// @dev Reverts with UnknownVerifierSet.
-    function verifierSetOf(bytes32 id) external view returns (address[] memory members, uint8 threshold);
+    function verifierSetOf(bytes32 id)
+        external
+        view
+        returns (address[] memory members, uint8 threshold, uint96 payoutCap);
 
     /// @notice Whether the set was registered.
     function isVerifierSet(bytes32 id) external view returns (bool);

@@ -17,19 +17,29 @@ contract InvariantsTest is Test {
         handler = new MarketHandler();
     }
 
-    /// @dev forge asks this for what it may call.
+    /// @dev forge asks this for what it may call. Opening and deciding come twice: all else needs them.
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](10);
-        selectors[0] = MarketHandler.deposit.selector;
-        selectors[1] = MarketHandler.requestWithdrawal.selector;
-        selectors[2] = MarketHandler.withdraw.selector;
-        selectors[3] = MarketHandler.open.selector;
-        selectors[4] = MarketHandler.open.selector;
-        selectors[5] = MarketHandler.close.selector;
-        selectors[6] = MarketHandler.refund.selector;
-        selectors[7] = MarketHandler.attest.selector;
-        selectors[8] = MarketHandler.cancel.selector;
-        selectors[9] = MarketHandler.passTime.selector;
+        bytes4[] memory selectors = new bytes4[](20);
+        selectors[0] = handler.deposit.selector;
+        selectors[1] = handler.requestWithdrawal.selector;
+        selectors[2] = handler.withdraw.selector;
+        selectors[3] = handler.open.selector;
+        selectors[4] = handler.open.selector;
+        selectors[5] = handler.cancel.selector;
+        selectors[6] = handler.decide.selector;
+        selectors[7] = handler.decide.selector;
+        selectors[8] = handler.settle.selector;
+        selectors[9] = handler.accept.selector;
+        selectors[10] = handler.refund.selector;
+        selectors[11] = handler.attest.selector;
+        selectors[12] = handler.dispute.selector;
+        selectors[13] = handler.reveal.selector;
+        selectors[14] = handler.rule.selector;
+        selectors[15] = handler.timeOut.selector;
+        selectors[16] = handler.openSession.selector;
+        selectors[17] = handler.redeem.selector;
+        selectors[18] = handler.closeSession.selector;
+        selectors[19] = handler.passTime.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(handler), selectors);
     }
@@ -39,33 +49,50 @@ contract InvariantsTest is Test {
         targets[0] = address(handler);
     }
 
-    function test_the_handler_really_trades() external {
-        handler.open(0.85 ether, 2, 3, true, false);
-        handler.close(0, 1, 2, 4_000_000);
-        handler.attest(0, 0);
-        vm.assertEq(handler.opened(), 1, "a batch was opened");
-        vm.assertEq(handler.closed(), 1, "a part of it was closed");
-        vm.assertGe(handler.openLocks(), 1, "the rest is open");
+    function test_the_handler_really_trades_disputes_and_pays() external {
+        handler.open(0.85 ether, 2, 5, 0, false);
+        handler.decide(0, 1, 1, 4_000_000);
+        handler.settle(0, 0);
+        vm.assertEq(handler.ended(), 1, "one settled by verdict");
+        handler.decide(0, 2, 1, 4_000_000);
+        handler.dispute(1, 0, 4);
+        handler.reveal(1);
+        handler.rule(0, 1, 2, 100);
+        vm.assertEq(handler.ended(), 2, "one ended by a ruling");
+        handler.decide(0, 4, 1, 4_000_000);
+        handler.dispute(2, 0, 4);
+        handler.timeOut(0, 2, 0);
+        vm.assertEq(handler.ended(), 3, "one ended by silence");
+        handler.accept(0, 8, true, 4_000_000);
+        vm.assertEq(handler.ended(), 4, "one accepted");
+        handler.attest(0, 4);
+        handler.attest(0, 14);
+        vm.assertEq(handler.ended(), 5, "one paid as attested");
+        handler.openSession(10 ether, false);
+        handler.redeem(0, 0, 1 ether, false);
+        vm.assertGe(handler.vouchers(), 1, "a voucher was paid");
+        handler.closeSession(0, true);
+        vm.assertEq(handler.disputes(), 2, "disputes");
+        vm.assertEq(handler.openLocks() + handler.disputeBonds() + handler.sessionLocks(), 0, "nothing is locked");
+        _check();
     }
 
-    function invariant_1_custody_is_the_sum_of_all_accounts_and_exits() external view {
+    function invariant_1_to_7() external view {
+        _check();
+    }
+
+    /// @dev In one function, because forge runs its sequences anew for every other.
+    function _check() private view {
         (uint256 available, uint256 locked, uint256 exiting) = handler.sums();
         (uint256 custody, uint256 tokens) = handler.custody();
-        vm.assertEq(available + locked + exiting, custody, "sum of accounts");
-        vm.assertEq(tokens, custody, "tokens");
-    }
-
-    function invariant_2_custody_is_what_came_in_less_what_left() external view {
-        (uint256 custody,) = handler.custody();
-        vm.assertEq(custody, handler.deposited() - handler.withdrawn(), "in less out");
-    }
-
-    function invariant_3_locked_is_payment_and_bond_of_every_open_trade() external view {
-        (, uint256 locked,) = handler.sums();
-        vm.assertEq(locked, handler.openLocks(), "open trades");
-    }
-
-    function invariant_4_no_order_passes_its_quantity() external view {
-        vm.assertTrue(handler.ordersAreWithinBounds(), "consumed <= peak <= quantity");
+        vm.assertEq(available + locked + exiting, custody, "1: custody is the sum of all accounts");
+        vm.assertEq(tokens, custody, "1: tokens");
+        uint256 locks = handler.openLocks() + handler.disputeBonds() + handler.sessionLocks();
+        vm.assertEq(locked, locks, "2: locked is what trades, disputes and sessions lock");
+        vm.assertFalse(handler.endedTwice(), "3: everything ends once");
+        vm.assertFalse(handler.paidMoreThanLocked(), "4: nothing pays more than it locked");
+        vm.assertTrue(handler.placesAreRight(), "5: consumed <= peak <= quantity");
+        vm.assertTrue(handler.booksAreRight(), "6: the events replayed are the storage");
+        vm.assertFalse(handler.somebodyLostMore(), "7: nothing leaves an account without authority");
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Market} from "../../src/Market.sol";
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
 
 contract AdministrationTest is MarketTest {
@@ -19,10 +19,13 @@ contract AdministrationTest is MarketTest {
         vm.assertEq(market.bondFloorPrice(), BOND_FLOOR, "bond floor");
         vm.assertEq(market.verificationGrace(), GRACE, "grace");
         vm.assertEq(market.withdrawalDelay(), DELAY, "delay");
+        vm.assertEq(market.disputeWindow(), WINDOW, "dispute window");
+        vm.assertEq(market.disputeBond(), DISPUTE_BOND, "dispute bond");
+        vm.assertEq(market.arbiterSet(), arbiterSet, "arbiters");
     }
 
     function testFuzz_every_address_but_the_operator_is_needed(uint8 which) external {
-        IMarket.Parameters memory p = _parameters();
+        IMarketTypes.Parameters memory p = _parameters();
         which = which % 6;
         if (which == 0) p.token = address(0);
         if (which == 1) p.registry = address(0);
@@ -30,32 +33,58 @@ contract AdministrationTest is MarketTest {
         if (which == 3) p.treasury = address(0);
         if (which == 4) p.pool = address(0);
         if (which == 5) p.rerunAccount = address(0);
-        vm.expectRevert(IMarket.ZeroAddress.selector);
-        new Market(p);
+        vm.expectRevert(IMarketEvents.ZeroAddress.selector);
+        this.deploy(p);
     }
 
     function test_parameters_have_limits() external {
-        IMarket.Parameters memory p = _parameters();
+        IMarketTypes.Parameters memory p = _parameters();
         p.feeBps = 1_001;
-        vm.expectRevert(abi.encodeWithSelector(IMarket.ParameterTooLarge.selector, 1_001, 1_000));
-        new Market(p);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 1_001, 1_000));
+        this.deploy(p);
         p = _parameters();
         p.bondBps = 10_001;
-        vm.expectRevert(abi.encodeWithSelector(IMarket.ParameterTooLarge.selector, 10_001, 10_000));
-        new Market(p);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 10_001, 10_000));
+        this.deploy(p);
         p = _parameters();
         p.verificationGrace = 30 days + 1;
-        vm.expectRevert(abi.encodeWithSelector(IMarket.ParameterTooLarge.selector, 30 days + 1, 30 days));
-        new Market(p);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 30 days + 1, 30 days));
+        this.deploy(p);
         p = _parameters();
         p.withdrawalDelay = 30 days + 1;
-        vm.expectRevert(abi.encodeWithSelector(IMarket.ParameterTooLarge.selector, 30 days + 1, 30 days));
-        new Market(p);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 30 days + 1, 30 days));
+        this.deploy(p);
+    }
+
+    function test_a_dispute_window_is_not_zero_and_ends_before_whoever_gained_can_leave() external {
+        IMarketTypes.Parameters memory p = _parameters();
+        p.disputeWindow = 0;
+        vm.expectRevert(IMarketEvents.ZeroAmount.selector);
+        this.deploy(p);
+        p.disputeWindow = DELAY + 1;
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, DELAY + 1, DELAY));
+        this.deploy(p);
+        p.disputeWindow = DELAY;
+        vm.assertEq(_deploy(p).disputeWindow(), DELAY, "as long as the delay");
+    }
+
+    function test_the_arbiters_are_registered() external {
+        IMarketTypes.Parameters memory p = _parameters();
+        p.arbiterSet = keccak256("nobody");
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.UnknownVerifierSet.selector, p.arbiterSet));
+        this.deploy(p);
+    }
+
+    function test_the_highest_parameters_deploy() external {
+        IMarketTypes.Parameters memory p = _parameters();
+        (p.feeBps, p.bondBps, p.verificationGrace) = (1_000, 10_000, 30 days);
+        (p.withdrawalDelay, p.disputeWindow) = (30 days, 30 days);
+        vm.assertEq(_deploy(p).feeBps(), 1_000, "deployed");
     }
 
     function test_the_admin_changes_the_operator() external {
         vm.expectEmit(false, false, false, true, address(market));
-        emit IMarket.OperatorChanged(stranger);
+        emit IMarketEvents.OperatorChanged(stranger);
         vm.prank(admin);
         market.setOperator(stranger);
         operator = stranger;
@@ -64,17 +93,22 @@ contract AdministrationTest is MarketTest {
 
     function testFuzz_nobody_else_administers(address caller) external {
         vm.assume(caller != admin);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.NotAdmin.selector, caller));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotAdmin.selector, caller));
         vm.prank(caller);
         market.setOperator(caller);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.NotAdmin.selector, caller));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotAdmin.selector, caller));
         vm.prank(caller);
         market.setPaused(true);
     }
 
+    /// @dev A call of its own, for vm.expectRevert.
+    function deploy(IMarketTypes.Parameters memory p) external {
+        _deploy(p);
+    }
+
     function test_a_pause_is_announced() external {
         vm.expectEmit(false, false, false, true, address(market));
-        emit IMarket.Paused(true);
+        emit IMarketEvents.Paused(true);
         vm.prank(admin);
         market.setPaused(true);
         vm.assertTrue(market.paused(), "paused");

@@ -1,57 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
 
 contract CancelTest is MarketTest {
-    bytes32 internal constant TYPE = keccak256("Cancel(address maker,bytes32 order)");
+    bytes32 internal constant TYPE = keccak256("Cancel(address maker,uint8 side,uint32 nonce)");
 
-    function testFuzz_a_maker_cancels_any_order_before_it_was_seen(bytes32 order) external {
+    function testFuzz_a_maker_cancels_any_order_before_it_was_seen(bool sells, uint32 nonce) external {
+        uint8 side = sells ? SELL : BUY;
         vm.expectEmit(true, true, false, true, address(market));
-        emit IMarket.OrderCancelled(buyer, order);
+        emit IMarketEvents.OrderCancelled(buyer, side, nonce);
         vm.prank(buyer);
-        market.cancel(order);
-        (,, bool cancelled) = market.orderState(buyer, order);
-        vm.assertTrue(cancelled, "cancelled");
+        market.cancel(side, nonce);
+        vm.assertTrue(_ended(buyer, side, nonce), "cancelled");
+        vm.assertFalse(_ended(buyer, 3 - side, nonce), "the other side is not");
+        vm.assertFalse(_ended(buyer2, side, nonce), "the order of another maker is not");
+    }
+
+    function testFuzz_a_side_is_1_or_2(uint8 side) external {
+        vm.assume(side != BUY && side != SELL);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSide.selector, side));
+        market.cancel(side, 1);
     }
 
     function test_a_stranger_cannot_cancel_for_a_maker() external {
-        bytes32 order = _bidHash(_bid());
         vm.prank(stranger);
-        market.cancel(order);
+        market.cancel(BUY, 1);
         vm.assertEq(_openOne(1).records.length, 1, "it trades");
     }
 
-    function test_cancelling_keeps_what_is_consumed() external {
+    function test_a_cancelled_order_counts_nothing_and_its_open_trade_goes_on() external {
         Lock memory lock = _openOne(3);
         vm.prank(buyer);
-        market.cancel(lock.records[0].bid);
-        (uint64 consumed, uint64 peak, bool cancelled) = market.orderState(buyer, lock.records[0].bid);
-        vm.assertEq(consumed, 3, "consumed");
-        vm.assertEq(peak, 3, "peak");
-        vm.assertTrue(cancelled, "cancelled");
+        market.cancel(BUY, 1);
+        (uint64 consumed,, bool ended) = market.orderState(buyer, BUY, 1);
+        vm.assertEq(consumed, 0, "consumed");
+        vm.assertTrue(ended, "cancelled");
+        _closeOne(lock, SETTLED, 1, CEILING);
+        _assertAccount(buyer, FUNDS - PRICE, 0, "the trade was paid");
+        vm.assertTrue(_ended(buyer, BUY, 1), "still cancelled");
     }
 
     function test_cancelling_twice_says_it_once() external {
         vm.recordLogs();
         vm.prank(buyer);
-        market.cancel(keccak256("order"));
+        market.cancel(BUY, 7);
         vm.prank(buyer);
-        market.cancel(keccak256("order"));
+        market.cancel(BUY, 7);
         vm.assertEq(vm.getRecordedLogs().length, 1, "one event");
     }
 
     function test_anybody_hands_in_the_makers_cancel() external {
-        bytes32 order = _bidHash(_bid());
-        market.cancelSigned(buyer, order, _sign(BUYER_KEY, _marketDigest(keccak256(abi.encode(TYPE, buyer, order)))));
+        market.cancelSigned(buyer, BUY, 1, _cancellation(BUYER_KEY));
         _assertRejected(_open(_opening(_offer(), _bid(), 1)), 3);
     }
 
     function test_a_strangers_cancel_is_refused() external {
-        bytes32 order = _bidHash(_bid());
-        bytes memory signature = _sign(STRANGER_KEY, _marketDigest(keccak256(abi.encode(TYPE, buyer, order))));
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidSignature.selector, buyer));
-        market.cancelSigned(buyer, order, signature);
+        bytes memory signature = _cancellation(STRANGER_KEY);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
+        market.cancelSigned(buyer, BUY, 1, signature);
+    }
+
+    function test_a_cancel_of_another_order_is_refused() external {
+        bytes memory signature = _cancellation(BUYER_KEY);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
+        market.cancelSigned(buyer, BUY, 2, signature);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
+        market.cancelSigned(buyer, SELL, 1, signature);
+    }
+
+    function _cancellation(uint256 key) private view returns (bytes memory) {
+        return _sign(key, _marketDigest(keccak256(abi.encode(TYPE, buyer, BUY, uint32(1)))));
+    }
+
+    function _ended(address maker, uint8 side, uint32 nonce) private view returns (bool ended) {
+        (,, ended) = market.orderState(maker, side, nonce);
     }
 }

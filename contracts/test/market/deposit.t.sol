@@ -2,8 +2,9 @@
 pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
-import {Market} from "../../src/Market.sol";
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
+import {ITestMarket} from "../utils/Interfaces.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
 
 contract DepositTest is MarketTest {
@@ -13,7 +14,7 @@ contract DepositTest is MarketTest {
         vm.prank(stranger);
         token.approve(address(market), amount);
         vm.expectEmit(true, true, false, true, address(market));
-        emit IMarket.Deposited(delegate, stranger, amount);
+        emit IMarketEvents.Deposited(delegate, stranger, amount);
         vm.prank(stranger);
         market.deposit(delegate, amount);
         _assertAccount(delegate, amount, 0, "account");
@@ -23,9 +24,9 @@ contract DepositTest is MarketTest {
     }
 
     function test_zero_is_no_deposit() external {
-        vm.expectRevert(IMarket.ZeroAmount.selector);
+        vm.expectRevert(IMarketEvents.ZeroAmount.selector);
         market.deposit(buyer, 0);
-        vm.expectRevert(IMarket.ZeroAddress.selector);
+        vm.expectRevert(IMarketEvents.ZeroAddress.selector);
         market.deposit(address(0), 1);
     }
 
@@ -40,34 +41,34 @@ contract DepositTest is MarketTest {
     function test_deposits_can_be_paused() external {
         vm.prank(admin);
         market.setPaused(true);
-        vm.expectRevert(IMarket.MarketPaused.selector);
+        vm.expectRevert(IMarketEvents.MarketPaused.selector);
         market.deposit(buyer, 1);
-        vm.expectRevert(IMarket.MarketPaused.selector);
+        vm.expectRevert(IMarketEvents.MarketPaused.selector);
         market.depositWithPermit(buyer, 1, START, 27, 0, 0);
     }
 
     function test_a_token_that_takes_a_fee_is_refused() external {
-        IMarket.Parameters memory p = _parameters();
+        IMarketTypes.Parameters memory p = _parameters();
         FeeToken fee = new FeeToken();
         p.token = address(fee);
-        Market other = _deploy(p);
+        ITestMarket other = _deploy(p);
         fee.mint(address(this), 100);
         fee.approve(address(other), 100);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.TransferMismatch.selector, 100, 99));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TransferMismatch.selector, 100, 99));
         other.deposit(buyer, 100);
     }
 
-    function test_custody_stays_within_128_bits() external {
-        IMarket.Parameters memory p = _parameters();
+    function test_custody_stays_within_96_bits() external {
+        IMarketTypes.Parameters memory p = _parameters();
         FeeToken big = new FeeToken();
         p.token = address(big);
-        Market other = _deploy(p);
+        ITestMarket other = _deploy(p);
         big.setFee(0);
         big.mint(address(this), type(uint256).max);
         big.approve(address(other), type(uint256).max);
-        other.deposit(buyer, type(uint128).max);
-        uint256 limit = type(uint128).max;
-        vm.expectRevert(abi.encodeWithSelector(IMarket.CustodyLimitExceeded.selector, limit + 1, limit));
+        other.deposit(buyer, type(uint96).max);
+        uint256 limit = type(uint96).max;
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.CustodyLimitExceeded.selector, limit + 1, limit));
         other.deposit(buyer, 1);
         (uint128 available,) = other.accountOf(buyer);
         vm.assertEq(available, limit, "all of it");
@@ -77,7 +78,7 @@ contract DepositTest is MarketTest {
         token.faucet(stranger, 5 ether);
         (uint8 v, bytes32 r, bytes32 s) = _permit(STRANGER_KEY, stranger, 5 ether, START);
         vm.expectEmit(true, true, false, true, address(market));
-        emit IMarket.Deposited(stranger, stranger, 5 ether);
+        emit IMarketEvents.Deposited(stranger, stranger, 5 ether);
         market.depositWithPermit(stranger, 5 ether, START, v, r, s);
         _assertAccount(stranger, 5 ether, 0, "owner");
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
+import {Fill} from "../utils/Packing.sol";
 
 contract OpenDelegatesTest is MarketTest {
     uint40 internal constant LATER = START + 1 hours;
@@ -73,10 +75,10 @@ contract OpenDelegatesTest is MarketTest {
     function test_the_cap_counts_over_fills_and_batches_and_spares_what_fits() external {
         _buySide(uint96(3 * PRICE), 0.9 ether, LATER);
         Opening memory o = _signedByBuyersDelegate(_bid(), 1);
-        o.fills = new IMarket.Fill[](3);
-        o.fills[0] = IMarket.Fill(0, 0, 0, 0, 2);
-        o.fills[1] = IMarket.Fill(0, 0, 0, 2, 2); // would pass the cap
-        o.fills[2] = IMarket.Fill(0, 0, 0, 2, 1);
+        o.fills = new Fill[](3);
+        o.fills[0] = Fill(0, 0, 0, 2);
+        o.fills[1] = Fill(0, 0, 2, 2); // would pass the cap
+        o.fills[2] = Fill(0, 0, 2, 1);
         Lock memory lock = _open(o);
         vm.assertEq(lock.records.length, 2, "two fit");
         vm.assertEq(lock.codes[0], 11, "one does not");
@@ -88,6 +90,28 @@ contract OpenDelegatesTest is MarketTest {
         Lock memory lock = _open(_signedByBuyersDelegate(_bid(), 2));
         _closeOne(lock, REFUNDED, 0, 0);
         _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
+    }
+
+    function test_the_cap_counts_anew_every_day_of_utc() external {
+        uint40 midnight = uint40((START / 1 days + 1) * 1 days);
+        _buySide(uint96(2 * PRICE), 0.9 ether, midnight + 1 days);
+        IMarketTypes.Bid memory bid = _bid();
+        (bid.validUntil, bid.deliverBy) = (midnight + 1 days, midnight + 1 days);
+        IMarketTypes.Offer memory offer = _offer();
+        (offer.validUntil, offer.deliverBy) = (midnight + 1 days, midnight + 1 days);
+        Opening memory o = _opening(offer, bid, 1);
+        o.bidSignatures[0] = _sign(DELEGATE_KEY, _bidHash(bid));
+        vm.warp(midnight - 1);
+        _open(o);
+        _open(o);
+        _assertRejected(_open(o), 11);
+        vm.assertEq(market.spentBy(buyer, delegate, BUY), 2 * PRICE, "the day is used up");
+        vm.warp(midnight);
+        vm.assertEq(market.spentBy(buyer, delegate, BUY), 0, "a new day");
+        _open(o);
+        vm.assertEq(market.spentBy(buyer, delegate, BUY), PRICE, "its first");
+        _open(o);
+        _assertRejected(_open(o), 11);
     }
 
     function test_a_new_setting_starts_a_new_count() external {
@@ -104,17 +128,17 @@ contract OpenDelegatesTest is MarketTest {
         bytes32 typeHash = keccak256("WithdrawalRequest(address account,uint128 amount,uint256 nonce,uint40 deadline)");
         bytes32 digest = _marketDigest(keccak256(abi.encode(typeHash, buyer, uint128(1), uint256(0), LATER)));
         bytes memory signature = _sign(DELEGATE_KEY, digest);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidSignature.selector, buyer));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
         market.requestWithdrawalSigned(buyer, 1, 0, LATER, signature);
     }
 
     function test_a_delegate_cannot_cancel() external {
         _buySide(10 ether, 0.9 ether, LATER);
-        bytes32 order = _bidHash(_bid());
-        bytes32 typeHash = keccak256("Cancel(address maker,bytes32 order)");
-        bytes memory signature = _sign(DELEGATE_KEY, _marketDigest(keccak256(abi.encode(typeHash, buyer, order))));
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidSignature.selector, buyer));
-        market.cancelSigned(buyer, order, signature);
+        bytes32 typeHash = keccak256("Cancel(address maker,uint8 side,uint32 nonce)");
+        bytes memory signature =
+            _sign(DELEGATE_KEY, _marketDigest(keccak256(abi.encode(typeHash, buyer, BUY, uint32(1)))));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
+        market.cancelSigned(buyer, BUY, 1, signature);
     }
 
     function testFuzz_the_cap_is_never_passed(uint96 cap, uint8 runs) external {
@@ -136,12 +160,12 @@ contract OpenDelegatesTest is MarketTest {
         registry.setDelegate(delegate, 2, cap, worst, until);
     }
 
-    function _signedByBuyersDelegate(IMarket.Bid memory bid, uint32 runs) private view returns (Opening memory o) {
+    function _signedByBuyersDelegate(IMarketTypes.Bid memory bid, uint32 runs) private view returns (Opening memory o) {
         o = _opening(_offer(), bid, runs);
         o.bidSignatures[0] = _sign(DELEGATE_KEY, _bidHash(bid));
     }
 
-    function _signedByProvidersDelegate(IMarket.Offer memory offer, uint32 runs)
+    function _signedByProvidersDelegate(IMarketTypes.Offer memory offer, uint32 runs)
         private
         view
         returns (Opening memory o)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
+import {Fill, Packing} from "../utils/Packing.sol";
 import {Trees} from "../utils/Trees.sol";
 
 contract OpenLocksTest is MarketTest {
@@ -12,7 +13,7 @@ contract OpenLocksTest is MarketTest {
         _assertAccount(provider, FUNDS - 0.8 ether, 0.8 ether, "provider"); // a quarter of the offer's price, four runs
         vm.assertEq(lock.records.length, 1, "one trade");
         vm.assertEq(market.openBits(lock.id), 1, "one bit");
-        vm.assertEq(lock.records[0].payment, 4 * PRICE, "payment in the record");
+        vm.assertEq(Packing.payment(lock.records[0]), 4 * PRICE, "payment in the record");
         vm.assertEq(lock.records[0].bond, 0.8 ether, "bond in the record");
         vm.assertEq(lock.records[0].provider, provider, "provider in the record");
         vm.assertEq(lock.records[0].buyer, buyer, "buyer in the record");
@@ -46,7 +47,7 @@ contract OpenLocksTest is MarketTest {
     }
 
     function test_a_cheap_offer_is_bonded_from_the_floor_price() external {
-        IMarket.Offer memory offer = _offer();
+        IMarketTypes.Offer memory offer = _offer();
         offer.price = 4 * BOND_FLOOR - 1; // a quarter of it would be less than the floor
         _open(_opening(offer, _bid(), 2));
         vm.assertEq(_locked(provider), 2 * BOND_FLOOR, "bond");
@@ -54,17 +55,17 @@ contract OpenLocksTest is MarketTest {
 
     function test_many_fills_take_from_one_offer_and_one_bid() external {
         Lock memory lock = _openMany(6);
-        vm.assertEq(_consumed(provider, lock.records[0].offer), 6 * CEILING, "units of the offer");
-        vm.assertEq(_consumed(buyer, lock.records[0].bid), 6, "runs of the bid");
+        vm.assertEq(_sold(lock.records[0]), 6 * CEILING, "units of the offer");
+        vm.assertEq(_bought(lock.records[0]), 6, "runs of the bid");
         _assertAccount(buyer, FUNDS - 6 * PRICE, 6 * PRICE, "buyer");
         _assertAccount(provider, FUNDS - 1.2 ether, 1.2 ether, "provider");
     }
 
     function test_every_signature_is_recovered_once_however_many_fills_use_it() external {
         Opening memory o = _opening(_offer(), _bid(), 1);
-        o.fills = new IMarket.Fill[](5);
+        o.fills = new Fill[](5);
         for (uint32 i; i < 5; ++i) {
-            o.fills[i] = IMarket.Fill(0, 0, 0, i, 1);
+            o.fills[i] = Fill(0, 0, i, 1);
         }
         _expectRecoveries(PROVIDER_KEY, _offerHash(o.offers[0]));
         _expectRecoveries(BUYER_KEY, _bidHash(o.bids[0]));
@@ -73,11 +74,11 @@ contract OpenLocksTest is MarketTest {
 
     function test_indexes_count_accepted_fills_only() external {
         Opening memory o = _opening(_offer(), _bid(), 1);
-        o.fills = new IMarket.Fill[](4);
-        o.fills[0] = IMarket.Fill(0, 9, 0, 0, 1); // no such bid
-        o.fills[1] = IMarket.Fill(0, 0, 0, 0, 1);
-        o.fills[2] = IMarket.Fill(0, 0, 0, 1, 0); // no runs
-        o.fills[3] = IMarket.Fill(0, 0, 0, 1, 1);
+        o.fills = new Fill[](4);
+        o.fills[0] = Fill(0, 9, 0, 1); // no such bid
+        o.fills[1] = Fill(0, 0, 0, 1);
+        o.fills[2] = Fill(0, 0, 1, 0); // no runs
+        o.fills[3] = Fill(0, 0, 1, 1);
         Lock memory lock = _open(o);
         vm.assertEq(lock.records.length, 2, "two trades");
         vm.assertEq(lock.records[0].index, 0, "first index");
@@ -97,9 +98,9 @@ contract OpenLocksTest is MarketTest {
         o.offerSignatures[1] = _sign(PROVIDER2_KEY, _offerHash(o.offers[1]));
         o.bidSignatures[0] = _sign(BUYER_KEY, _bidHash(o.bids[0]));
         o.bidSignatures[1] = _sign(BUYER2_KEY, _bidHash(o.bids[1]));
-        o.fills[0] = IMarket.Fill(0, 0, 0, 0, 2);
-        o.fills[1] = IMarket.Fill(1, 0, 0, 2, 3);
-        o.fills[2] = IMarket.Fill(1, 1, 0, 0, 4);
+        o.fills[0] = Fill(0, 0, 0, 2);
+        o.fills[1] = Fill(1, 0, 2, 3);
+        o.fills[2] = Fill(1, 1, 0, 4);
         vm.assertEq(_open(o).records.length, 3, "three trades");
         vm.assertEq(_locked(buyer), 5 * PRICE, "first buyer");
         vm.assertEq(_locked(buyer2), 4 * PRICE, "second buyer");
@@ -117,9 +118,9 @@ contract OpenLocksTest is MarketTest {
         price = uint96(bound(price, 1, 10 ether));
         ceiling = uint64(bound(ceiling, 1, 10 * CEILING));
         runs = uint8(bound(runs, 1, 9));
-        IMarket.Offer memory offer = _offer();
-        (offer.price, offer.units) = (price, type(uint64).max);
-        IMarket.Bid memory bid = _bid();
+        IMarketTypes.Offer memory offer = _offer();
+        (offer.price, offer.units) = (price, OFFER_MOST);
+        IMarketTypes.Bid memory bid = _bid();
         (bid.price, bid.ceiling) = (price, ceiling);
         Opening memory o = _opening(offer, bid, runs);
         o.clearings[0].price = price;

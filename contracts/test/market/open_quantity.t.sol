@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
 
 contract OpenQuantityTest is MarketTest {
     function test_units_not_used_return_to_the_offer_and_runs_not_delivered_to_the_bid() external {
         Lock memory lock = _openOne(10);
         _closeOne(lock, SETTLED, 6, 2 * CEILING);
-        vm.assertEq(_consumed(provider, lock.records[0].offer), 2 * CEILING, "offer");
-        vm.assertEq(_consumed(buyer, lock.records[0].bid), 6, "bid");
+        vm.assertEq(_sold(lock.records[0]), 2 * CEILING, "offer");
+        vm.assertEq(_bought(lock.records[0]), 6, "bid");
         Opening memory o = _opening(_offer(), _bid(), 4);
         o.fills[0].firstRun = 6;
         vm.assertEq(_open(o).records.length, 1, "the rest trades under the same signatures");
-        vm.assertEq(_consumed(provider, lock.records[0].offer), 6 * CEILING, "offer again");
-        vm.assertEq(_consumed(buyer, lock.records[0].bid), 10, "bid again");
+        vm.assertEq(_sold(lock.records[0]), 6 * CEILING, "offer again");
+        vm.assertEq(_bought(lock.records[0]), 10, "bid again");
     }
 
     function test_a_refunded_and_a_slashed_trade_return_everything() external {
@@ -22,8 +22,8 @@ contract OpenQuantityTest is MarketTest {
         Lock memory second = _openOne(5);
         _closeOne(first, REFUNDED, 0, 0);
         _closeOne(second, SLASHED, 0, 7 * CEILING);
-        vm.assertEq(_consumed(provider, first.records[0].offer), 0, "offer");
-        vm.assertEq(_consumed(buyer, first.records[0].bid), 0, "bid");
+        vm.assertEq(_sold(first.records[0]), 0, "offer");
+        vm.assertEq(_bought(first.records[0]), 0, "bid");
     }
 
     function test_after_valid_until_what_came_back_trades_up_to_the_peak() external {
@@ -35,11 +35,11 @@ contract OpenQuantityTest is MarketTest {
     }
 
     function test_after_valid_until_of_the_bid_alone_its_peak_counts_in_runs() external {
-        IMarket.Bid memory bid = _bid();
-        bid.validUntil = START + 10;
+        IMarketTypes.Bid memory bid = _bid();
+        bid.validUntil = START + WINDOW;
         Lock memory lock = _open(_opening(_offer(), bid, 3));
         _closeOne(lock, SETTLED, 1, CEILING);
-        vm.warp(START + 11);
+        vm.warp(START + WINDOW + 1);
         _assertRejected(_open(_opening(_offer(), bid, 3)), 2);
         vm.assertEq(_open(_opening(_offer(), bid, 2)).records.length, 1, "two came back");
     }
@@ -47,11 +47,11 @@ contract OpenQuantityTest is MarketTest {
     function test_the_peak_stays_when_quantity_comes_back() external {
         Lock memory lock = _openOne(7);
         _closeOne(lock, REFUNDED, 0, 0);
-        (uint64 consumed, uint64 peak,) = market.orderState(buyer, lock.records[0].bid);
+        (uint64 consumed, uint64 peak,) = market.orderState(buyer, BUY, lock.records[0].bidNonce);
         vm.assertEq(consumed, 0, "consumed");
         vm.assertEq(peak, 7, "peak");
         _openOne(2);
-        (consumed, peak,) = market.orderState(buyer, lock.records[0].bid);
+        (consumed, peak,) = market.orderState(buyer, BUY, lock.records[0].bidNonce);
         vm.assertEq(consumed, 2, "consumed again");
         vm.assertEq(peak, 7, "the peak does not fall");
     }
@@ -70,20 +70,18 @@ contract OpenQuantityTest is MarketTest {
     function test_a_cancelled_order_trades_no_more_but_its_open_trade_settles() external {
         Lock memory lock = _openOne(5);
         vm.prank(provider);
-        market.cancel(lock.records[0].offer);
+        market.cancel(SELL, lock.records[0].offerNonce);
         _assertRejected(_open(_opening(_offer(), _bid(), 1)), 3);
         _closeOne(lock, SETTLED, 5, 5 * CEILING);
         vm.assertEq(_locked(provider), 0, "bond is free");
-        (uint64 consumed,, bool cancelled) = market.orderState(provider, lock.records[0].offer);
-        vm.assertEq(consumed, 5 * CEILING, "consumed");
+        (uint64 consumed,, bool cancelled) = market.orderState(provider, SELL, lock.records[0].offerNonce);
+        vm.assertEq(consumed, 0, "the count of an order that ended is not kept");
         vm.assertTrue(cancelled, "still cancelled after the close");
     }
 
     function testFuzz_consumed_is_what_is_open_plus_what_was_used(uint8[6] memory runs, uint256[6] memory used)
         external
     {
-        bytes32 offer = _offerHash(_offer());
-        bytes32 bid = _bidHash(_bid());
         uint256 units;
         uint256 delivered;
         for (uint256 i; i < runs.length; ++i) {
@@ -95,14 +93,14 @@ contract OpenQuantityTest is MarketTest {
                 );
                 continue;
             }
-            vm.assertEq(_consumed(provider, offer), units + count * CEILING, "open offer");
-            vm.assertEq(_consumed(buyer, bid), delivered + count, "open bid");
+            vm.assertEq(_sold(lock.records[0]), units + count * CEILING, "open offer");
+            vm.assertEq(_bought(lock.records[0]), delivered + count, "open bid");
             uint32 done = uint32(bound(used[i] >> 64, 1, count));
             uint64 work = uint64(bound(uint64(used[i]), done * (CEILING / 10), done * CEILING));
             _closeOne(lock, SETTLED, done, work);
             (units, delivered) = (units + work, delivered + done);
-            vm.assertEq(_consumed(provider, offer), units, "closed offer");
-            vm.assertEq(_consumed(buyer, bid), delivered, "closed bid");
+            vm.assertEq(_sold(lock.records[0]), units, "closed offer");
+            vm.assertEq(_bought(lock.records[0]), delivered, "closed bid");
         }
     }
 }

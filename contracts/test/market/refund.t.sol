@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
+import {Fill, Outcome, Packing} from "../utils/Packing.sol";
 
 contract RefundTest is MarketTest {
     uint40 internal constant REFUND_AFTER = START + 2 hours + GRACE;
@@ -10,21 +11,23 @@ contract RefundTest is MarketTest {
     function test_anybody_refunds_when_the_verifiers_stayed_silent() external {
         Lock memory lock = _openOne(5);
         vm.warp(REFUND_AFTER);
-        vm.expectEmit(true, true, false, true, address(market));
-        emit IMarket.TradeClosed(lock.records[0].trade, lock.id, REFUNDED, 0, 0, 0, 0, 0);
+        vm.expectEmit(true, false, false, true, address(market));
+        emit IMarketEvents.TradeClosed(lock.records[0].trade, Packing.outcomeWord(0, Outcome(REFUNDED, 0, 0)), 0);
         vm.prank(stranger);
         _refund(lock, _indices(1));
         _assertAccount(buyer, FUNDS, 0, "buyer");
         _assertAccount(provider, FUNDS, 0, "provider");
-        vm.assertEq(_consumed(provider, lock.records[0].offer), 0, "offer");
-        vm.assertEq(_consumed(buyer, lock.records[0].bid), 0, "bid");
+        vm.assertEq(_sold(lock.records[0]), 0, "offer");
+        vm.assertEq(_bought(lock.records[0]), 0, "bid");
         vm.assertEq(market.openBits(lock.id), 0, "closed");
     }
 
     function test_a_second_before_it_is_too_early() external {
         Lock memory lock = _openOne(5);
         vm.warp(REFUND_AFTER - 1);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.TooEarly.selector, lock.records[0].trade, uint256(REFUND_AFTER)));
+        vm.expectRevert(
+            abi.encodeWithSelector(IMarketEvents.TooEarly.selector, lock.records[0].trade, uint256(REFUND_AFTER))
+        );
         this.refund(lock, _indices(1));
     }
 
@@ -36,10 +39,10 @@ contract RefundTest is MarketTest {
         o.offerSignatures[0] = _sign(PROVIDER_KEY, _offerHash(o.offers[0]));
         o.bidSignatures[0] = _sign(BUYER_KEY, _bidHash(o.bids[0]));
         o.bidSignatures[1] = _sign(BUYER_KEY, _bidHash(o.bids[1]));
-        (o.fills[0], o.fills[1]) = (IMarket.Fill(0, 0, 0, 0, 1), IMarket.Fill(0, 1, 0, 0, 1));
+        (o.fills[0], o.fills[1]) = (Fill(0, 0, 0, 1), Fill(0, 1, 0, 1));
         Lock memory lock = _open(o);
         vm.warp(START + 1 hours + GRACE);
-        vm.expectPartialRevert(IMarket.TooEarly.selector);
+        vm.expectPartialRevert(IMarketEvents.TooEarly.selector);
         this.refund(lock, _indices(2));
         _refund(lock, _indices(1));
         vm.assertEq(market.openBits(lock.id), 2, "the later one stays");
@@ -49,9 +52,9 @@ contract RefundTest is MarketTest {
         uint32 count = uint32(bound(size, 2, 20));
         part = uint8(bound(part, 1, count - 1));
         Lock memory lock = _openMany(count);
-        IMarket.Outcome[] memory outcomes = new IMarket.Outcome[](part);
+        Outcome[] memory outcomes = new Outcome[](part);
         for (uint256 i; i < part; ++i) {
-            outcomes[i] = IMarket.Outcome(SETTLED, 1, CEILING);
+            outcomes[i] = Outcome(SETTLED, 1, CEILING);
         }
         _close(lock, _indices(part), outcomes);
         vm.warp(REFUND_AFTER);
@@ -64,7 +67,7 @@ contract RefundTest is MarketTest {
         Lock memory lock = _openMany(2);
         _attest(lock, 1, 1, CEILING);
         vm.warp(REFUND_AFTER);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.TradeAttested.selector, lock.records[1].trade));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TradeAttested.selector, lock.records[1].trade));
         this.refund(lock, _indices(2));
         _refund(lock, _indices(1));
         vm.assertEq(market.openBits(lock.id), 2, "the attested one stays");
@@ -74,7 +77,7 @@ contract RefundTest is MarketTest {
         Lock memory lock = _openMany(2);
         vm.warp(REFUND_AFTER);
         _refund(lock, _indices(2));
-        vm.expectRevert(abi.encodeWithSelector(IMarket.NothingOpen.selector, lock.id));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
         this.refund(lock, _indices(2));
         _assertAccount(buyer, FUNDS, 0, "buyer");
     }
@@ -83,7 +86,7 @@ contract RefundTest is MarketTest {
         Lock memory lock = _openOne(1);
         lock.records[0].deliverBy = START;
         vm.warp(START + GRACE);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidProof.selector, lock.id));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));
         this.refund(lock, _indices(1));
     }
 

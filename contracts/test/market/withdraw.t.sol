@@ -2,26 +2,26 @@
 pragma solidity 0.8.37;
 
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
 
 contract WithdrawTest is MarketTest {
     function testFuzz_request_delay_withdraw(uint128 amount) external {
         amount = uint128(bound(amount, 1, FUNDS));
         vm.expectEmit(true, false, false, true, address(market));
-        emit IMarket.WithdrawalRequested(buyer, amount, START + DELAY);
+        emit IMarketEvents.WithdrawalRequested(buyer, amount, START + DELAY);
         vm.prank(buyer);
         market.requestWithdrawal(amount);
         _assertAccount(buyer, FUNDS - amount, 0, "after the request");
         vm.warp(START + DELAY);
         vm.expectEmit(true, false, false, true, address(market));
-        emit IMarket.Withdrawn(buyer, amount);
+        emit IMarketEvents.Withdrawn(buyer, amount);
         vm.prank(stranger);
         market.withdraw(buyer);
         vm.assertEq(token.balanceOf(buyer), amount, "tokens go to the owner");
         vm.assertEq(token.balanceOf(stranger), 0, "not to the caller");
         vm.assertEq(market.custody(), 4 * uint256(FUNDS) - amount, "custody");
-        vm.expectRevert(abi.encodeWithSelector(IMarket.NothingToWithdraw.selector, buyer));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingToWithdraw.selector, buyer));
         market.withdraw(buyer);
     }
 
@@ -29,7 +29,7 @@ contract WithdrawTest is MarketTest {
         vm.prank(buyer);
         market.requestWithdrawal(1);
         vm.warp(START + DELAY - 1);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.WithdrawalNotReady.selector, buyer, START + DELAY));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.WithdrawalNotReady.selector, buyer, START + DELAY));
         market.withdraw(buyer);
     }
 
@@ -43,14 +43,16 @@ contract WithdrawTest is MarketTest {
         vm.assertEq(amount, 5 ether, "amount");
         vm.assertEq(readyAt, START + DELAY - 1 + DELAY, "ready at");
         vm.warp(START + DELAY);
-        vm.expectPartialRevert(IMarket.WithdrawalNotReady.selector);
+        vm.expectPartialRevert(IMarketEvents.WithdrawalNotReady.selector);
         market.withdraw(buyer);
     }
 
     function test_what_is_locked_cannot_leave() external {
         _openOne(10);
         uint128 available = uint128(FUNDS - 10 * PRICE);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InsufficientAvailable.selector, buyer, available, available + 1));
+        vm.expectRevert(
+            abi.encodeWithSelector(IMarketEvents.InsufficientAvailable.selector, buyer, available, available + 1)
+        );
         vm.prank(buyer);
         market.requestWithdrawal(available + 1);
         vm.prank(buyer);
@@ -59,7 +61,7 @@ contract WithdrawTest is MarketTest {
     }
 
     function test_zero_is_no_request() external {
-        vm.expectRevert(IMarket.ZeroAmount.selector);
+        vm.expectRevert(IMarketEvents.ZeroAmount.selector);
         vm.prank(buyer);
         market.requestWithdrawal(0);
     }
@@ -92,26 +94,26 @@ contract WithdrawTest is MarketTest {
 
     function test_another_amount_than_signed_is_refused() external {
         bytes memory signature = _request(BUYER_KEY, 4 ether, 0, START);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidSignature.selector, buyer));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
         market.requestWithdrawalSigned(buyer, 5 ether, 0, START, signature);
     }
 
     function test_a_strangers_signature_is_refused() external {
         bytes memory signature = _request(STRANGER_KEY, 4 ether, 0, START);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidSignature.selector, buyer));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
         market.requestWithdrawalSigned(buyer, 4 ether, 0, START, signature);
     }
 
     function test_after_its_deadline_a_request_is_refused() external {
         bytes memory signature = _request(BUYER_KEY, 4 ether, 0, START);
         vm.warp(START + 1);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.SignatureExpired.selector, START));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.SignatureExpired.selector, START));
         market.requestWithdrawalSigned(buyer, 4 ether, 0, START, signature);
     }
 
     function test_a_failed_request_leaves_its_nonce() external {
         bytes memory signature = _request(BUYER_KEY, FUNDS + 1, 0, START);
-        vm.expectPartialRevert(IMarket.InsufficientAvailable.selector);
+        vm.expectPartialRevert(IMarketEvents.InsufficientAvailable.selector);
         market.requestWithdrawalSigned(buyer, FUNDS + 1, 0, START, signature);
         vm.assertEq(market.nonces(buyer), 0, "nonce");
     }

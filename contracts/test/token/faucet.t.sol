@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {TestToken} from "../../src/TestToken.sol";
+import {ITestToken} from "../utils/Interfaces.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
 
 contract FaucetTest is MarketTest {
@@ -15,7 +15,7 @@ contract FaucetTest is MarketTest {
 
     function testFuzz_more_is_refused(uint256 amount) external {
         amount = bound(amount, 1_000_000 ether + 1, type(uint256).max);
-        vm.expectRevert(abi.encodeWithSelector(TestToken.FaucetLimitExceeded.selector, amount, 1_000_000 ether));
+        vm.expectRevert(abi.encodeWithSelector(ITestToken.FaucetLimitExceeded.selector, amount, 1_000_000 ether));
         token.faucet(delegate, amount);
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
+import {Outcome, Record} from "./Packing.sol";
 import {Vm} from "./Test.sol";
 
 /// @title Columns of the golden files that Python writes (tests/vectors/README.md)
@@ -36,15 +37,15 @@ library Vectors {
         return string.concat(column, "[", vm.toString(index), "]");
     }
 
-    function offers(string memory json) internal pure returns (IMarket.Offer[] memory out) {
-        out = new IMarket.Offer[](words(json, "offer_product").length);
+    function offers(string memory json) internal pure returns (IMarketTypes.Offer[] memory out) {
+        out = new IMarketTypes.Offer[](words(json, "offer_product").length);
         for (uint256 i; i < out.length; ++i) {
             out[i].maker = accounts(json, "offer_maker")[i];
             out[i].product = words(json, "offer_product")[i];
             out[i].side = uint8(numbers(json, "offer_side")[i]);
             out[i].price = uint96(numbers(json, "offer_price")[i]);
             out[i].units = uint64(numbers(json, "offer_units")[i]);
-            out[i].nonce = uint64(numbers(json, "offer_nonce")[i]);
+            out[i].nonce = uint32(numbers(json, "offer_nonce")[i]);
             out[i].validUntil = uint40(numbers(json, "offer_valid_until")[i]);
             out[i].deliverBy = uint40(numbers(json, "offer_deliver_by")[i]);
             out[i].verifierSet = words(json, "offer_verifier_set")[i];
@@ -53,8 +54,8 @@ library Vectors {
         }
     }
 
-    function bids(string memory json) internal pure returns (IMarket.Bid[] memory out) {
-        out = new IMarket.Bid[](words(json, "bid_product").length);
+    function bids(string memory json) internal pure returns (IMarketTypes.Bid[] memory out) {
+        out = new IMarketTypes.Bid[](words(json, "bid_product").length);
         for (uint256 i; i < out.length; ++i) {
             out[i].maker = accounts(json, "bid_maker")[i];
             out[i].product = words(json, "bid_product")[i];
@@ -62,7 +63,7 @@ library Vectors {
             out[i].price = uint96(numbers(json, "bid_price")[i]);
             out[i].runs = uint32(numbers(json, "bid_runs")[i]);
             out[i].ceiling = uint64(numbers(json, "bid_ceiling")[i]);
-            out[i].nonce = uint64(numbers(json, "bid_nonce")[i]);
+            out[i].nonce = uint32(numbers(json, "bid_nonce")[i]);
             out[i].validUntil = uint40(numbers(json, "bid_valid_until")[i]);
             out[i].deliverBy = uint40(numbers(json, "bid_deliver_by")[i]);
             out[i].verifierSet = words(json, "bid_verifier_set")[i];
@@ -71,32 +72,31 @@ library Vectors {
         }
     }
 
-    function records(string memory json) internal pure returns (IMarket.Record[] memory out) {
-        out = new IMarket.Record[](words(json, "record_trade").length);
+    function records(string memory json) internal pure returns (Record[] memory out) {
+        out = new Record[](words(json, "record_trade").length);
         for (uint256 i; i < out.length; ++i) {
             out[i].trade = words(json, "record_trade")[i];
-            out[i].offer = words(json, "record_offer")[i];
-            out[i].bid = words(json, "record_bid")[i];
             out[i].provider = accounts(json, "record_provider")[i];
             out[i].buyer = accounts(json, "record_buyer")[i];
-            out[i].index = uint32(numbers(json, "record_index")[i]);
+            out[i].index = uint8(numbers(json, "record_index")[i]);
             out[i].firstRun = uint32(numbers(json, "record_first_run")[i]);
             out[i].runs = uint32(numbers(json, "record_runs")[i]);
             out[i].ceiling = uint64(numbers(json, "record_ceiling")[i]);
             out[i].price = uint96(numbers(json, "record_price")[i]);
-            out[i].payment = uint128(numbers(json, "record_payment")[i]);
             out[i].bond = uint128(numbers(json, "record_bond")[i]);
             out[i].deliverBy = uint40(numbers(json, "record_deliver_by")[i]);
+            out[i].offerNonce = uint32(numbers(json, "record_offer_nonce")[i]);
+            out[i].bidNonce = uint32(numbers(json, "record_bid_nonce")[i]);
         }
     }
 
-    function outcomes(string memory json) internal pure returns (IMarket.Outcome[] memory out) {
+    function outcomes(string memory json) internal pure returns (Outcome[] memory out) {
         uint256[] memory kinds = numbers(json, "outcome_kind");
         uint256[] memory runs = numbers(json, "outcome_runs_delivered");
         uint256[] memory units = numbers(json, "outcome_units");
-        out = new IMarket.Outcome[](kinds.length);
+        out = new Outcome[](kinds.length);
         for (uint256 i; i < out.length; ++i) {
-            out[i] = IMarket.Outcome(uint8(kinds[i]), uint32(runs[i]), uint64(units[i]));
+            out[i] = Outcome(uint8(kinds[i]), uint32(runs[i]), uint64(units[i]));
         }
     }
 }

@@ -52,6 +52,7 @@ class Command(BaseCommand):
         windows = PROFILES[profile] | {
             "verification_grace": settings.VERIFICATION_GRACE_SECONDS,
             "withdrawal_delay": settings.WITHDRAWAL_DELAY_SECONDS,
+            "dispute_window": settings.DISPUTE_WINDOW_SECONDS,
             "confirmations": settings.CONFIRMATIONS,
         }
         return Parameters(
@@ -65,6 +66,8 @@ class Command(BaseCommand):
             rerun_account=keys.address("rerun"),
             members=(keys.address("verifier"),),
             threshold=1,
+            arbiters=(keys.address("arbiter"),),
+            arbiter_threshold=1,
             fee_bps=settings.FEE_BPS,
             bond_bps=settings.BOND_BPS,
             bond_floor_price=settings.BOND_FLOOR_PRICE,

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from suan.client.audit.orders import OrderShelf, PublishedOrder
+from suan.client.audit.state import generation_key
 from suan.client.audit.store import Store, Table
 from suan.client.errors import UsageError
 from suan.core import identity
 from suan.core.clearing.book import BidEntry
 from suan.core.clearing.evidence import ClearingDocument
+from suan.core.signed import Bid, Offer
 
 Json = dict[str, Any]
 CLOCK_SKEW_SECONDS = 60
@@ -69,6 +71,17 @@ class Watched:
                 total += trade.runs * bid.ceiling if isinstance(bid, BidEntry) else 0
         return total
 
+    def _ended_at(self, order: Offer | Bid) -> int:
+        """When the order was cancelled on chain or its place went to a younger one (unix); far away if never."""
+        mine = generation_key(order.maker, order.side, order.nonce)
+        generations: Table[str, tuple[int, int]] = self.sightings.store.table("generations")
+        for key, (begun_at, cancelled_at) in generations.begin_with(mine.rpartition(" ")[0] + " "):
+            if key > mine:
+                return begun_at
+            if key == mine and cancelled_at:
+                return cancelled_at
+        return 2**64
+
     def judge(self, shelf: OrderShelf) -> None:
         """Name every auction that left the order out."""
         order = self.published.order
@@ -76,9 +89,7 @@ class Watched:
         if shelf.cancelled(order_hash, order):
             return
         until = order.valid_until
-        on_chain = shelf.books.uses.get((order.maker, order_hash))
-        if on_chain is not None and on_chain.cancelled:
-            until = min(until, on_chain.cancelled_at - CLOCK_SKEW_SECONDS)
+        until = min(until, self._ended_at(order) - CLOCK_SKEW_SECONDS)
         traded = 0
         for seen in self.sightings.values():
             if not seen.present and seen.cut_at < until and traded < self.published.quantity:

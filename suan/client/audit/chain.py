@@ -12,16 +12,20 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from suan.client.audit import closings, openings
+from eth_abi.abi import encode
+
+from suan.client.audit import closings, openings, sessions
 from suan.client.audit.anchor import Anchor, check_header
 from suan.client.audit.report import Report
 from suan.client.audit.spans import Span
-from suan.client.audit.state import Books, Parameters
+from suan.client.audit.state import Books, Parameters, generation_key
 from suan.client.audit.storage import code_hash
 from suan.client.errors import Unreachable, UsageError
 from suan.client.rpc import BlockRef, Rpc, RpcError
 from suan.core import abi
-from suan.core.identity import keccak
+from suan.core.identity import BadSignature, Domain, keccak, market_domain, recover, to_hex
+from suan.core.market_state import PLACES
+from suan.core.records import verifier_set_id
 
 Json = dict[str, Any]
 GETTERS = {
@@ -35,8 +39,13 @@ GETTERS = {
     "bond_floor_price": "bondFloorPrice",
     "verification_grace": "verificationGrace",
     "withdrawal_delay": "withdrawalDelay",
+    "dispute_window": "disputeWindow",
+    "dispute_bond": "disputeBond",
+    "arbiter_set": "arbiterSet",
 }
 REGISTRY_EVENTS = frozenset({"AgentSet", "DelegateSet", "VerifierSetRegistered"})
+IS_VALID_SIGNATURE = bytes.fromhex("1626ba7e")
+"""isValidSignature(bytes32,bytes) (ERC-1271); also its answer."""
 UNKNOWN = "unknown"
 ADDRESS_FIELDS = frozenset({"registry", "token", "treasury", "pool", "rerun_account"})
 
@@ -71,7 +80,10 @@ def read_parameters(rpc: Rpc, market: str, block: BlockRef) -> Parameters:
             raise UsageError(
                 f"the contract at {market} is not a Market: {getter}() answers {len(word)} bytes"
             )
-        found[name] = "0x" + word[12:].hex() if name in ADDRESS_FIELDS else int.from_bytes(word, "big")
+        if name == "arbiter_set":
+            found[name] = to_hex(word)
+        else:
+            found[name] = "0x" + word[12:].hex() if name in ADDRESS_FIELDS else int.from_bytes(word, "big")
     return Parameters(chain_id=rpc.chain_id(), market=market, code_hash=code_hash(code), **found)
 
 
@@ -99,7 +111,8 @@ def decoded(logs: list[Json], parameters: Parameters) -> Iterator[Event]:
 class ChainAudit:
     """Folds spans of the history into `books`, writing every breach of a rule into `report`.
 
-    `between` is called between two transactions, when nobody holds a part of the books.
+    `between` is called between two transactions, when nobody holds a part of the books; `as_of` is the hash of the block
+    at which wallets are asked about their signatures.
     """
 
     def __init__(
@@ -109,9 +122,10 @@ class ChainAudit:
         books: Books,
         report: Report,
         between: Callable[[], None] = lambda: None,
+        as_of: str = "",
     ) -> None:
         self.rpc, self.parameters, self.books, self.report = rpc, parameters, books, report
-        self.between = between
+        self.between, self.as_of = between, as_of
         self._block = (-1, "")
         self._time: int | None = None
 
@@ -154,8 +168,10 @@ class ChainAudit:
         try:
             if names & {"TradeLocked", "FillRejected", "ClearingCommitted", "BatchLocked"}:
                 openings.check(self, block, tx_hash, events)
-            elif names & {"TradeClosed", "BatchSealed", "DeliveryAttested"}:
+            if names & closings.EVENTS:
                 closings.check(self, block, tx_hash, events)
+            if names & sessions.EVENTS:
+                sessions.check(self, block, tx_hash, events)
         except (LookupError, TypeError, ValueError) as error:  # Calldata that does not fit its own events.
             self.report.differ(tx_hash, "calldata", "one that explains its events", repr(error))
         for event in events:
@@ -175,6 +191,31 @@ class ChainAudit:
         except abi.AbiError:
             return None
 
+    @property
+    def domain(self) -> Domain:
+        """The domain of everything that is signed for this market."""
+        return market_domain(self.parameters.chain_id, self.parameters.market)
+
+    def signed_by(self, account: str, digest: bytes, signature: bytes) -> bool:
+        """Whether `account` signed with its key, or its code accepts the signature (ERC-1271)."""
+        try:
+            if recover(digest, signature) == account:
+                return True
+        except BadSignature:
+            pass
+        return self.accepted_by_wallet(account, digest, signature)
+
+    def accepted_by_wallet(self, account: str, digest: bytes, signature: bytes) -> bool:
+        """Whether the code of `account` accepts the signature as of the block of this audit; False without code."""
+        if not self.rpc.code(account, self.as_of):
+            return False
+        data = IS_VALID_SIGNATURE + encode(["bytes32", "bytes"], [digest, signature])
+        try:
+            answer = self.rpc.read(account, data, self.as_of)
+        except RpcError:
+            return False
+        return answer[:32] == IS_VALID_SIGNATURE.ljust(32, b"\0")
+
     def move(self, address: str, *, available: int = 0, locked: int = 0, exiting: int = 0) -> None:
         """Apply one change to an account; no half of it may ever be negative."""
         account = self.books.accounts[address]
@@ -193,6 +234,7 @@ def _deposited(audit: ChainAudit, event: Event) -> None:
 def _withdrawal_requested(audit: ChainAudit, event: Event) -> None:
     amount = event.values["amount"]
     audit.move(event.values["account"], available=-amount, exiting=amount)
+    audit.books.accounts[event.values["account"]].ready_at = event.values["ready_at"]
     earliest = audit.timestamp(event.block) + audit.parameters.withdrawal_delay
     if event.values["ready_at"] < earliest:
         audit.report.differ(
@@ -201,14 +243,30 @@ def _withdrawal_requested(audit: ChainAudit, event: Event) -> None:
 
 
 def _withdrawn(audit: ChainAudit, event: Event) -> None:
-    audit.books.withdrawals += event.values["amount"]
-    audit.move(event.values["account"], exiting=-event.values["amount"])
+    """Withdrawn to the owner, or migrated into another market: either way it leaves this one."""
+    account, amount = event.values["account"], event.values["amount"]
+    owner = audit.books.accounts[account]
+    audit.report.expect(account, "withdrawal of all that was exiting", owner.exiting, amount)
+    if audit.timestamp(event.block) < owner.ready_at:
+        audit.report.differ(
+            account, "withdrawal", f"not before {owner.ready_at}", audit.timestamp(event.block)
+        )
+    audit.books.withdrawals += amount
+    audit.move(account, exiting=-amount)
+    owner.ready_at = 0
 
 
 def _cancelled(audit: ChainAudit, event: Event) -> None:
-    use = audit.books.uses[(event.values["maker"], event.values["order"])]
-    if not use.cancelled:
-        use.cancelled, use.cancelled_at = True, audit.timestamp(event.block)
+    """The order ends, and whatever older one stands in its place."""
+    maker, side, nonce = (event.values[name] for name in ("maker", "side", "nonce"))
+    at, books = audit.timestamp(event.block), audit.books
+    state = books.begin(maker, side, nonce, at)
+    if state.generation != nonce // PLACES or state.ended:
+        audit.report.differ(maker, f"cancellation of order {nonce}", "of one that can trade", "it had ended")
+        return
+    state.consumed, state.peak, state.ended = 0, 0, True
+    key = generation_key(maker, side, nonce)
+    books.generations[key] = (books.generations[key][0], at)
 
 
 def _operator(audit: ChainAudit, event: Event) -> None:
@@ -223,18 +281,25 @@ def _agent(audit: ChainAudit, event: Event) -> None:
 def _delegate(audit: ChainAudit, event: Event) -> None:
     values = event.values
     key = (values["owner"], values["key"], values["side"])
-    audit.books.delegates[key] = values
-    audit.books.spent[key] = 0  # a new registration starts a new cap
+    before = audit.books.delegates.get(key, {}).get("version", 0)
+    audit.books.delegates[key] = values | {"version": before + 1}  # a new setting starts a new cap
 
 
 def _verifier_set(audit: ChainAudit, event: Event) -> None:
-    audit.books.verifier_sets[event.values["id"]] = (event.values["members"], event.values["threshold"])
+    values = event.values
+    found = (values["members"], values["threshold"], values["payout_cap"])
+    try:
+        audit.report.expect(values["id"], "id of its members", values["id"], to_hex(verifier_set_id(*found)))
+    except ValueError as error:
+        audit.report.differ(values["id"], "verifier set", "one that may be", error)
+    audit.books.verifier_sets[values["id"]] = found
 
 
 _HANDLERS: dict[str, Callable[[ChainAudit, Event], None]] = {
     "Deposited": _deposited,
     "WithdrawalRequested": _withdrawal_requested,
     "Withdrawn": _withdrawn,
+    "Migrated": _withdrawn,
     "OrderCancelled": _cancelled,
     "OperatorChanged": _operator,
     "AgentSet": _agent,

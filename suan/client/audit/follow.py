@@ -13,6 +13,7 @@ from typing import Any
 from suan.client.audit.anchor import Anchor, check_header, choose, standing_hash
 from suan.client.audit.run import Audit
 from suan.client.audit.spans import Span
+from suan.client.audit.storage import PROVEN
 from suan.client.errors import Unreachable
 from suan.core import abi
 
@@ -95,6 +96,7 @@ class Follow:
         before = {name: getattr(report, name) for name in ("differences_total", "events", "words_proven")}
         shown, seals = len(report.differences), len(self.audit.books.seals)
         check_header(report, header)
+        self.audit.chain.as_of = block.hash
         logs = self.rpc.logs_of(self.addresses, block.hash)
         self.audit.chain.fold(Span(block.number, block.hash, logs, near=True))
         report.block, report.block_hash, report.block_time = block.number, block.hash, block.timestamp
@@ -103,7 +105,7 @@ class Follow:
         clearings = self._evidence(seals)
         if last:
             self._storage(block)
-        report.trades_open = sum(bits.bit_count() for bits in self.audit.books.open_bits.values())
+        report.trades_open = self.audit.books.trades_open
         differences = report.differences_total - before["differences_total"]
         return {
             "kind": "block",
@@ -131,18 +133,17 @@ class Follow:
         for number in range(seals, len(self.audit.books.seals)):
             if self.store.once("seals", f"{number}"):
                 self.audit.receipts.check_seal(self.audit.books.seals[number])
+        self.audit.receipts.check_paid()
         self.audit.again.run()
         return len(new)
 
     def _storage(self, block: Anchor) -> None:
         """Compare every entry that changed since storage was last compared."""
-        accounts, uses, batches = (
-            self.store.table(name).changed for name in ("accounts", "uses", "open_bits")
-        )
+        tables = {name: self.store.table(name).changed for name in PROVEN}
         storage = self.audit.storage_as_of(block)
         storage.conserved()
-        storage.compare(sorted(accounts), sorted(uses), sorted(batches))
-        for changed in (accounts, uses, batches):
+        storage.compare({name: sorted(changed) for name, changed in tables.items()})
+        for changed in tables.values():
             changed.clear()
 
 

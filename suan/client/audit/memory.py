@@ -13,10 +13,21 @@ from suan.client.audit.codec import Codec
 from suan.client.audit.report import Report
 from suan.client.audit.state import Books
 from suan.client.audit.store import Rows, Store
+from suan.core import market_state, records, signed, terms
 from suan.core import receipts as receipt_rules
-from suan.core import records, signed, terms
 
-_MODULES = (state, report, acknowledged, orders, receipts, records, signed, terms, receipt_rules)
+_MODULES = (
+    state,
+    report,
+    acknowledged,
+    orders,
+    receipts,
+    market_state,
+    records,
+    signed,
+    terms,
+    receipt_rules,
+)
 
 
 def codec() -> Codec:

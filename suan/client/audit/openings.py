@@ -6,10 +6,16 @@ accepted fill the whole rule of docs/protocol.md section 4 is applied again; a r
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from eth_abi.abi import encode
 
 from suan.client.audit.state import TradeView
 from suan.core import identity, units
+from suan.core.calls import record_of
+from suan.core.market_state import DAY_SECONDS, PLACES, RUNS_MAX, TERM_SECONDS_MAX, UNITS_MAX
 from suan.core.records import BatchHead, Clearing, Record, RejectCode, batch_head, trade_id
 from suan.core.signed import SIDE_BUY, SIDE_SELL, Bid, Offer
 from suan.core.units import Price, WorkUnits
@@ -33,47 +39,61 @@ def check(audit: ChainAudit, block: int, tx_hash: str, events: list[Event]) -> N
     accepted = [i for i in range(len(call[1]["fills"])) if i not in rejected]
     audit.report.expect(tx_hash, "accepted fills", len(accepted), len(locked))
     records = [
-        opening.fill(call[1]["fills"][position], values)
-        for position, values in zip(accepted, locked, strict=False)
+        opening.fill(index, call[1]["fills"][position], values)
+        for index, (position, values) in enumerate(zip(accepted, locked, strict=False))
     ]
     for position in rejected:
         opening.refused(call[1]["fills"][position], rejected[position])
     opening.batch(records, [e.values for e in events if e.name == "BatchLocked"])
 
 
+@dataclass
+class _Order:
+    """An order of the calldata, the clearing that it names, and the key that signed it; empty if the signature is no key's."""
+
+    order: Any
+    hash: bytes
+    signature: bytes
+    side: int
+    clearing: int
+    wallet: bool = False
+    signer: str = ""
+
+    def __post_init__(self) -> None:
+        with suppress(identity.BadSignature):
+            self.signer = identity.recover(self.hash, self.signature)
+
+    @property
+    def subject(self) -> str:
+        return identity.ord_id(self.hash)
+
+
 class _Opening:
-    """One open() call with its orders checked once each."""
+    """One open() call with its orders read once each."""
 
     def __init__(self, audit: ChainAudit, block: int, tx_hash: str, arguments: Json) -> None:
         self.audit, self.block, self.tx_hash = audit, block, tx_hash
         self.report = audit.report
-        self.domain = identity.market_domain(audit.parameters.chain_id, audit.parameters.market)
+        self.domain = audit.domain
         self.at = audit.timestamp(block)
         self.verifier_set = arguments["verifier_set"]
         self.clearings = arguments["clearings"]
-        self.offers = [
-            self._order(Offer, SIDE_SELL, value, signature)
-            for value, signature in zip(arguments["offers"], arguments["offer_signatures"], strict=True)
-        ]
-        self.bids = [
-            self._order(Bid, SIDE_BUY, value, signature)
-            for value, signature in zip(arguments["bids"], arguments["bid_signatures"], strict=True)
-        ]
+        self.offers = self._orders(Offer, SIDE_SELL, arguments, "offer")
+        self.bids = self._orders(Bid, SIDE_BUY, arguments, "bid")
         self.clearing_ids: list[str] = []
 
-    def _order(self, kind: type, side: int, value: Json, signature: str) -> tuple[Any, bytes, str | None]:
-        """(order, hash, signer); the signer is None where the signature recovers to nobody."""
-        fields = {
-            name: identity.from_hex(item) if name in ("product", "verifier_set", "terms") else item
-            for name, item in value.items()
-        }
-        order = kind(**fields)
-        digest = order.digest(self.domain)
-        try:
-            signer: str | None = identity.recover(digest, identity.from_hex(signature))
-        except identity.BadSignature:
-            signer = None
-        return order, digest, signer
+    def _orders(self, kind: type, side: int, arguments: Json, name: str) -> list[_Order]:
+        lists = (arguments[f"{name}s"], arguments[f"{name}_signatures"], arguments[f"{name}_clearings"])
+        found = []
+        for value, signature, clearing in zip(*lists, strict=True):
+            fields = {
+                field: identity.from_hex(item) if field in ("product", "verifier_set", "terms") else item
+                for field, item in value.items()
+            }
+            order = kind(**fields)
+            raw = identity.from_hex(signature)
+            found.append(_Order(order, order.digest(self.domain), raw, side, clearing))
+        return found
 
     def note_clearings(self, committed: list[Json]) -> None:
         """Each clearing of the calldata is committed under the id of its own content."""
@@ -96,36 +116,31 @@ class _Opening:
     def refused(self, fill: Json, code: int) -> None:
         """A refused fill moves nothing; it is remembered by the trade id that it would have had."""
         if fill["offer"] < len(self.offers) and fill["bid"] < len(self.bids):
-            if fill["clearing"] < len(self.clearing_ids):
-                self.audit.books.rejected_fills[self._trade_id(fill)] = code
-        self.report.expect(
-            f"{self.tx_hash}", "code of a refused fill", True, 1 <= code <= len(RejectCode) - 1
-        )
+            self.audit.books.rejected_fills[self._trade_id(fill)] = code
+        codes = {int(known) for known in RejectCode if RejectCode.NONE < known < RejectCode.SESSION_NOT_OPEN}
+        self.report.expect(self.tx_hash, "code of a refused fill", True, code in codes)
 
     def _trade_id(self, fill: Json) -> str:
         clearing = identity.from_hex(self.clearing_ids[fill["clearing"]])
-        return identity.to_hex(
-            trade_id(self.offers[fill["offer"]][1], self.bids[fill["bid"]][1], fill["first_run"], clearing)
-        )
+        offer, bid = self.offers[fill["offer"]], self.bids[fill["bid"]]
+        return identity.to_hex(trade_id(offer.hash, bid.hash, fill["first_run"], clearing))
 
-    def fill(self, fill: Json, values: Json) -> Record:
-        """Check one accepted fill against its TradeLocked event, apply it, return its record."""
+    def fill(self, index: int, fill: Json, values: Json) -> Record:
+        """Check the accepted fill with this index against its TradeLocked event, apply it, return its record."""
         self.report.fills_checked += 1
-        offer, offer_hash, offer_signer = self.offers[fill["offer"]]
-        bid, bid_hash, bid_signer = self.bids[fill["bid"]]
+        sold, bought = self.offers[fill["offer"]], self.bids[fill["bid"]]
+        offer, bid = sold.order, bought.order
         clearing = self.clearings[fill["clearing"]]
-        subject = f"trd_{self._trade_id(fill)}"
+        trade = self._trade_id(fill)
         price, work = Price(clearing["price"]), WorkUnits(fill["runs"] * bid.ceiling)
-        parameters = self.audit.parameters
+        parameters, books = self.audit.parameters, self.audit.books
         payment = units.lock_payment(price, work)
         bond = units.bond(
             units.bond_price(Price(offer.price), parameters.bond_bps, Price(parameters.bond_floor_price)),
             work,
         )
         expected = {
-            "trade": self._trade_id(fill),
-            "offer": identity.to_hex(offer_hash),
-            "bid": identity.to_hex(bid_hash),
+            "trade": trade,
             "provider": offer.maker,
             "buyer": bid.maker,
             "first_run": fill["first_run"],
@@ -135,71 +150,84 @@ class _Opening:
             "payment": payment,
             "bond": bond,
             "deliver_by": min(offer.deliver_by, bid.deliver_by),
+            "offer_nonce": offer.nonce,
+            "bid_nonce": bid.nonce,
+            "index": index,
         }
         for name, value in expected.items():
-            self.report.expect(subject, name, value, values[name])
-        self._limits(subject, offer, bid, clearing)
-        self._signer(f"ord_{identity.to_hex(offer_hash)}", offer, SIDE_SELL, offer_signer, bond)
-        self._signer(f"ord_{identity.to_hex(bid_hash)}", bid, SIDE_BUY, bid_signer, payment)
-        self._take(offer, offer_hash, work, offer.units)
-        self._take(bid, bid_hash, fill["runs"], bid.runs)
+            self.report.expect(f"trd_{trade}", name, value, values[name])
+        self._limits(f"trd_{trade}", fill, sold, bought)
+        self._signer(sold, bond)
+        self._signer(bought, payment)
+        self._take(sold, work, offer.units)
+        self._take(bought, fill["runs"], bid.runs)
         self.audit.move(bid.maker, available=-values["payment"], locked=values["payment"])
         self.audit.move(offer.maker, available=-values["bond"], locked=values["bond"])
-        fields: Json = {
-            name: identity.from_hex(item) if name in ("trade", "offer", "bid") else item
-            for name, item in values.items()
-        }
-        record = Record(**fields)
-        if values["trade"] in self.audit.books.trades:
-            self.report.differ(subject, "lock", "each trade is locked once", "locked twice")
-        self.audit.books.trades[values["trade"]] = TradeView(
-            record, self.clearing_ids[fill["clearing"]], self.block, self.tx_hash
+        record = record_of(values)
+        if values["trade"] in books.trades:
+            self.report.differ(f"trd_{trade}", "lock", "each trade is locked once", "locked twice")
+        books.trades[values["trade"]] = TradeView(
+            record, sold.hash, bought.hash, self.clearing_ids[fill["clearing"]], self.block, self.tx_hash
         )
+        books.trades_open += 1
         self.report.trades_checked += 1
         return record
 
-    def _limits(self, subject: str, offer: Offer, bid: Bid, clearing: Json) -> None:
-        product = identity.from_hex(clearing["product"])
+    def _limits(self, subject: str, fill: Json, sold: _Order, bought: _Order) -> None:
+        offer, bid, price = sold.order, bought.order, self.clearings[sold.clearing]["price"]
+        deliver_by = min(offer.deliver_by, bid.deliver_by)
         facts = {
-            "price within both limits": offer.price <= clearing["price"] <= bid.price,
-            "one product": offer.product == bid.product == product,
-            "verifier set of both orders": identity.to_hex(offer.verifier_set)
-            == identity.to_hex(bid.verifier_set)
-            == self.verifier_set,
+            "price within both limits": offer.price <= price <= bid.price,
+            "one clearing, and so one product": sold.clearing == bought.clearing,
             "two makers": offer.maker != bid.maker,
-            "sides": (offer.side, bid.side) == (SIDE_SELL, SIDE_BUY),
-            "time left to deliver": self.at < min(offer.deliver_by, bid.deliver_by),
+            "time left to deliver": self.at < deliver_by <= self.at + TERM_SECONDS_MAX,
+            "runs that the bid asks for": 0 < fill["runs"] <= bid.runs - fill["first_run"],
+            "quantities that can be counted": offer.units <= UNITS_MAX
+            and bid.runs <= RUNS_MAX
+            and bid.ceiling > 0,
             "fee within both maxima": self.audit.parameters.fee_bps
             <= min(offer.max_fee_bps, bid.max_fee_bps),
         }
         for name, holds in facts.items():
             self.report.expect(subject, name, True, holds)
 
-    def _signer(self, subject: str, order: Offer | Bid, side: int, signer: str | None, amount: int) -> None:
-        if signer == order.maker:
+    def _signer(self, signed: _Order, amount: int) -> None:
+        """The maker signed, or a key that it made a delegate, within what that may spend in a day, or its wallet accepts it."""
+        order, books = signed.order, self.audit.books
+        if signed.signer == order.maker or signed.wallet:
             return
-        grant = self.audit.books.delegates.get((order.maker, signer or "", side))
+        key = (order.maker, signed.signer, signed.side)
+        grant = books.delegates.get(key)
         if grant is None:
-            self.report.differ(subject, "signature", f"by {order.maker} or its delegate", signer)
+            signed.wallet = self.audit.accepted_by_wallet(order.maker, signed.hash, signed.signature)
+            if not signed.wallet:
+                wanted = f"by {order.maker}, its delegate or its wallet"
+                self.report.differ(signed.subject, "signature", wanted, signed.signer or "nobody")
             return
-        key = (order.maker, signer or "", side)
-        self.audit.books.spent[key] += amount
+        counted = grant_id(order.maker, signed.signer, signed.side, grant["version"])
+        day, spent = books.spent.get(counted, (0, 0))
+        today = self.at // DAY_SECONDS
+        books.spent[counted] = (today, (spent if day == today else 0) + amount)
         worst = grant["worst_price"]
         allowed = (
             grant["valid_until"] >= self.at
-            and self.audit.books.spent[key] <= grant["spend_cap"]
-            and (order.price <= worst if side == SIDE_BUY else order.price >= worst)
+            and books.spent[counted][1] <= grant["spend_cap"]
+            and (order.price <= worst if signed.side == SIDE_BUY else order.price >= worst)
         )
-        self.report.expect(subject, "delegate key within its cap, price and time", True, allowed)
+        self.report.expect(signed.subject, "delegate key within its cap, price and time", True, allowed)
 
-    def _take(self, order: Offer | Bid, digest: bytes, quantity: int, total: int) -> None:
-        order_hash = identity.to_hex(digest)
-        use = self.audit.books.uses[(order.maker, order_hash)]
-        limit = total if self.at <= order.valid_until else use.peak
-        use.consumed += quantity
-        if use.consumed > limit or use.cancelled:
-            self.report.differ(f"ord_{order_hash}", "quantity used", f"at most {limit}, not cancelled", use)
-        use.peak = max(use.peak, use.consumed)
+    def _take(self, signed: _Order, quantity: int, total: int) -> None:
+        """Count what was taken in the order's place: never more than it asks for, nothing new after its time."""
+        order, generation = signed.order, signed.order.nonce // PLACES
+        state = self.audit.books.begin(order.maker, signed.side, order.nonce, self.at)
+        limit = total if self.at <= order.valid_until else state.peak
+        if state.generation != generation or state.ended:
+            found = "cancelled" if state.generation == generation else "another order in its place"
+            self.report.differ(signed.subject, "quantity used", "none: it trades no more", found)
+            return
+        state.take(generation, quantity)
+        if state.consumed > limit:
+            self.report.differ(signed.subject, "quantity used", f"at most {limit}", state.consumed)
 
     def batch(self, records: list[Record], locked: list[Json]) -> None:
         """The batch commits to exactly these records."""
@@ -218,7 +246,19 @@ class _Opening:
         self.report.expect(self.tx_hash, "batch root", identity.to_hex(head.root), values["root"])
         self.report.expect(self.tx_hash, "batch id", batch, values["batch_id"])
         self.report.expect(self.tx_hash, "verifier set", self.verifier_set, values["verifier_set"])
-        self.audit.books.batches[batch] = head
-        self.audit.books.open_bits[batch] = (1 << len(records)) - 1
+        books = self.audit.books
+        self.report.expect(self.tx_hash, "number of the batch", books.lock_batches + 1, values["number"])
+        books.lock_batches = values["number"]
+        books.batches[batch] = head
+        books.open_bits[batch] = (1 << len(records)) - 1
         for record in records:
-            self.audit.books.trades[identity.to_hex(record.trade)].batch = batch
+            trade = identity.to_hex(record.trade)
+            books.trades[trade].batch = batch
+            books.trade_at[(batch, record.index)] = trade
+
+
+def grant_id(owner: str, key: str, side: int, version: int) -> str:
+    """Under what the contract counts the spending of one setting of a delegate: keccak256(abi.encode(all of it))."""
+    return identity.to_hex(
+        identity.keccak(encode(["address", "address", "uint8", "uint24"], [owner, key, side, version]))
+    )

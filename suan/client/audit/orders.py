@@ -6,6 +6,7 @@ Growth: one entry of the store per order that was looked at.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from suan.core.signed import Acknowledgement, Bid, Cancel, Offer
 from suan.core.terms import BidTerms, OfferTerms
 
 Json = dict[str, Any]
+AcceptedByWallet = Callable[[str, bytes, bytes], bool]
+"""Whether the code of an account accepts a signature over a digest (ERC-1271)."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,19 @@ class PublishedOrder:
 
 
 class OrderShelf:
-    """Orders of the evidence, each read and checked once."""
+    """Orders of the evidence, each read and checked once; `wallet` says whether a maker's code accepts a signature."""
 
     def __init__(
-        self, evidence: Evidence, domain: identity.Domain, books: Books, report: Report, store: Store
+        self,
+        evidence: Evidence,
+        domain: identity.Domain,
+        books: Books,
+        report: Report,
+        store: Store,
+        wallet: AcceptedByWallet,
     ) -> None:
         self.evidence, self.domain, self.books, self.report = evidence, domain, books, report
+        self._wallet = wallet
         self._known: Table[str, PublishedOrder | None] = store.table("published orders")
         self._cancelled: Table[str, bool] = store.table("published cancellations")
 
@@ -63,7 +73,6 @@ class OrderShelf:
         try:
             order: Offer | Bid = kind.from_json(document.get("order"))
             signature = identity.from_hex(str(document.get("signature")))
-            signer = identity.recover(order.digest(self.domain), signature)
         except ValueError as error:
             self.report.differ(subject, "evidence", "a well-formed signed order", error)
             return None
@@ -81,14 +90,23 @@ class OrderShelf:
         ok &= self.report.expect(
             subject, "product", identity.to_hex(order.product), identity.to_hex(identity.product_id(symbol))
         )
-        ok &= self.may_sign(subject, order, signer)
+        ok &= self.signed(subject, order, order.digest(self.domain), signature)
         return PublishedOrder(order, symbol, sequence, self._terms(subject, order)) if ok else None
 
-    def may_sign(self, subject: str, order: Offer | Bid, signer: str) -> bool:
-        """Whether `signer` is the maker or ever was its delegate for that side; what it may spend, the chain judged."""
+    def signed(self, subject: str, order: Offer | Bid, digest: bytes, signature: bytes) -> bool:
+        """Whether the maker signed, or a key that ever was its delegate for that side, or the maker's wallet accepts it.
+
+        What a delegate may spend, the chain judged.
+        """
+        signer = ""
+        with suppress(identity.BadSignature):
+            signer = identity.recover(digest, signature)
         if signer == order.maker or (order.maker, signer, order.side) in self.books.delegates:
             return True
-        self.report.differ(subject, "signature", f"by {order.maker} or its delegate", signer)
+        if self._wallet(order.maker, digest, signature):
+            return True
+        wanted = f"by {order.maker}, its delegate or its wallet"
+        self.report.differ(subject, "signature", wanted, signer or "nobody")
         return False
 
     def _terms(self, subject: str, order: Offer | Bid) -> BidTerms | OfferTerms | None:
@@ -155,12 +173,11 @@ class OrderShelf:
         if document is None:
             return False
         try:
-            wish = Cancel(order.maker, identity.from_hex(order_hash))
+            wish = Cancel(order.maker, order.side, order.nonce)
             signature = identity.from_hex(str(document.get("signature")))
-            signer = identity.recover(wish.digest(self.domain), signature)
         except ValueError as error:
             self.report.differ(subject, "cancellation", "signed by its maker", error)
             return False
         written = {"maker": order.maker, "order": subject, "signature": identity.to_hex(signature)}
         known = self.report.expect(subject, "cancellation", written, document)
-        return self.may_sign(subject, order, signer) and known
+        return self.signed(subject, order, wish.digest(self.domain), signature) and known

@@ -1,4 +1,4 @@
-"""Every seal on chain against its published receipts: same root, right signers, right bill, no run paid twice."""
+"""Every verdict on chain against its published receipts: same root, right signers, right bill, no run paid twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from suan.client.audit.state import Books, TradeView
 from suan.client.audit.store import Store, Table
 from suan.core import identity, metering
 from suan.core.receipts import Counters, ExitReason, Receipt
-from suan.core.records import OutcomeKind, ReceiptVerdict, receipts_root
+from suan.core.records import Outcome, OutcomeKind, ReceiptVerdict, receipts_root
 from suan.core.settlement import VerifiedRun, outcome_of
 from suan.core.terms import BidTerms
 from suan.core.units import WorkUnits
@@ -60,6 +60,7 @@ class CheckedReceipt:
     digest: bytes
     verdict: ReceiptVerdict
     trade: TradeView
+    decided_in: int
     terms: BidTerms
     symbol: str
 
@@ -79,9 +80,10 @@ class ReceiptAudit:
         self.books, self.evidence, self.shelf, self.report = books, evidence, shelf, report
         self.store, self.visit = store, visit
         self._closed: Table[str, int] = store.table("closed roots")
+        self._delivered: Table[str, list[int]] = store.table("delivered runs")
 
     def check_all(self, between: Callable[[int], None] = lambda _: None) -> None:
-        """Check every BatchSealed event in chain order, then settlements that were published and not (yet) closed."""
+        """Check every verdict in chain order, then settlements that were published and not (yet) decided."""
         for number, seal in enumerate(self.books.seals):
             if self.store.once("seals", f"{number}"):
                 self.check_seal(seal)
@@ -95,6 +97,7 @@ class ReceiptAudit:
             elif (root := identity.to_hex(digest)) not in self._closed:
                 self._document(root)
                 between(len(self.books.seals))
+        self.check_paid()
 
     def _document(self, root: str) -> tuple[Json, list[PublishedRun]] | None:
         """The published document of a root with its runs; None (and a difference) when there is none."""
@@ -116,7 +119,7 @@ class ReceiptAudit:
         return document, runs
 
     def check_seal(self, seal: Json) -> None:
-        """Check what was published of one close."""
+        """Check what was published of one verdict."""
         root = seal["receipts_root"]
         self._closed[root] = 1
         found = self._document(root)
@@ -126,11 +129,9 @@ class ReceiptAudit:
         self.report.expect(root, "batch", seal["batch_id"], document["batch"])
         outcomes = document["outcomes"] if isinstance(document["outcomes"], list) else []
         said = {str(value.get("trade")): value for value in outcomes if isinstance(value, dict)}
-        for trade in seal["trades"]:
-            if trade not in self.books.trades:
-                continue  # Closed without a lock: named where the close was read.
+        for trade, outcome in seal["trades"].items():
             mine = [run for run in runs if identity.to_hex(run.trade) == trade]
-            self._trade(self.books.trades[trade], mine, said.get(trade, {}))
+            self._trade(seal["block"], self.books.trades[trade], Outcome(*outcome), mine, said.get(trade, {}))
 
     def _read(self, root: str, item: Json) -> PublishedRun | None:
         """One published run, or None and a difference."""
@@ -151,15 +152,17 @@ class ReceiptAudit:
         self.report.receipts_checked += 1
         return PublishedRun(trade, run, verdict, receipt, digest, signer, confirmed_by, recount)
 
-    def _trade(self, trade: TradeView, runs: list[PublishedRun], said: Json) -> None:
-        """The outcome of one trade follows from its runs, and the runs from their receipts."""
-        record, closed = trade.record, trade.closed or {}
+    def _trade(
+        self, block: int, trade: TradeView, decided: Outcome, runs: list[PublishedRun], said: Json
+    ) -> None:
+        """The outcome of one trade that was decided in `block` follows from its runs, and the runs from their receipts."""
+        record = trade.record
         subject = identity.trd_id(record.trade)
         expected = list(range(record.first_run, record.first_run + record.runs))
         self.report.expect(subject, "published runs", expected, sorted(run.run for run in runs))
         for name in ("kind", "runs_delivered", "units"):
-            self.report.expect(subject, f"published {name}", str(closed.get(name)), str(said.get(name)))
-        published = self.shelf.find(identity.to_hex(record.bid))
+            self.report.expect(subject, f"published {name}", str(getattr(decided, name)), str(said.get(name)))
+        published = self.shelf.find(identity.to_hex(trade.bid))
         if published is None or not isinstance(published.terms, BidTerms):
             self.report.differ(subject, "bid", "published with its terms", "not readable")
             return
@@ -167,35 +170,54 @@ class ReceiptAudit:
             if run.receipt is not None:
                 self._receipt(
                     CheckedReceipt(
-                        run.receipt, run.digest, run.verdict, trade, published.terms, published.symbol
+                        run.receipt, run.digest, run.verdict, trade, block, published.terms, published.symbol
                     ),
                     run,
                 )
-        self._outcome(subject, trade, runs, published.symbol.split(":")[0])
+        self._outcome(subject, trade, decided, runs, published.symbol.split(":")[0])
 
-    def _outcome(self, subject: str, trade: TradeView, runs: list[PublishedRun], resource_class: str) -> None:
-        closed = trade.closed or {}
+    def _outcome(
+        self,
+        subject: str,
+        trade: TradeView,
+        decided: Outcome,
+        runs: list[PublishedRun],
+        resource_class: str,
+    ) -> None:
         try:
             right = outcome_of(trade.record, [run.verified(resource_class) for run in runs])
         except (KeyError, TypeError, ValueError) as error:
             self.report.differ(subject, "outcome", "one that follows from its receipts", error)
             return
-        kinds = (OutcomeKind(right.kind).name.lower(), OutcomeKind(closed["kind"]).name.lower())
+        kinds = [_kind(outcome.kind) for outcome in (right, decided)]
         self.report.expect(subject, "outcome that follows from its receipts", *kinds)
         self.report.expect(
-            subject, "runs delivered by its receipts", right.runs_delivered, closed["runs_delivered"]
+            subject, "runs delivered by its receipts", right.runs_delivered, decided.runs_delivered
         )
-        self.report.expect(subject, "work units counted by its receipts", right.units, closed["units"])
-        if right.kind != OutcomeKind.SETTLED:
-            return
-        for run in runs:
-            if run.verdict is not ReceiptVerdict.ACCEPTED or run.receipt is None:
+        self.report.expect(subject, "work units counted by its receipts", right.units, decided.units)
+        delivered = [
+            run.run
+            for run in runs
+            if run.verdict is ReceiptVerdict.ACCEPTED
+            and run.receipt is not None
+            and ExitReason(run.receipt.exit_reason).delivers
+        ]
+        self._delivered[identity.to_hex(trade.record.trade)] = delivered
+
+    def check_paid(self) -> None:
+        """No run of a bid was paid in two trades. Which runs were paid is known where a verdict's receipts say so."""
+        progress: Table[str, int] = self.store.table("progress")
+        paid: Table[str, str] = self.store.table("paid runs")
+        for number in range(progress.get("paid trades", 0), len(self.books.settled)):
+            trade = self.books.settled[number]["trade"]
+            view, runs = self.books.trades[trade], self._delivered.get(trade, [])
+            if view.closed is None or len(runs) != view.closed["runs_delivered"]:
                 continue
-            if not ExitReason(run.receipt.exit_reason).delivers:
-                continue
-            bid = identity.ord_id(trade.record.bid)
-            if not self.store.once("paid runs", f"{bid} {run.run}"):
-                self.report.differ(bid, f"run {run.run}", "paid once", "paid again")
+            bid = identity.ord_id(view.bid)
+            for run in runs:
+                if paid.setdefault(f"{bid} {run}", trade) != trade:
+                    self.report.differ(bid, f"run {run}", "paid once", "paid again")
+        progress["paid trades"] = len(self.books.settled)
 
     def _receipt(self, checked: CheckedReceipt, run: PublishedRun) -> None:
         """What a receipt says agrees with its trade and its bid, and its signer was the provider's agent."""
@@ -207,15 +229,14 @@ class ReceiptAudit:
             "module": (identity.to_hex(terms.module), identity.to_hex(receipt.module)),
             "input": (identity.to_hex(terms.input), identity.to_hex(receipt.input)),
             "seed": (
-                identity.to_hex(identity.run_seed(record.bid, receipt.run)),
+                identity.to_hex(identity.run_seed(checked.trade.bid, receipt.run)),
                 identity.to_hex(receipt.seed),
             ),
             "profile": (terms.profile, receipt.profile),
         }
         for name, (expected, found) in facts.items():
             self.report.expect(subject, name, expected, found)
-        block = (checked.trade.closed or {}).get("block", checked.trade.block)
-        known = self.books.agent_at(record.provider, run.signer, block, receipt.ended_at)
+        known = self.books.agent_at(record.provider, run.signer, checked.decided_in, receipt.ended_at)
         self.report.expect(subject, "signed by an agent key of the provider", True, known)
         self._recount(subject, receipt, run)
         self.visit(checked)
@@ -240,3 +261,7 @@ class ReceiptAudit:
             self.report.expect(
                 subject, "rejection confirmed by a second engine", True, bool(run.confirmed_by)
             )
+
+
+def _kind(number: int) -> str:
+    return OutcomeKind(number).name.lower() if number in set(OutcomeKind) else str(number)

@@ -31,7 +31,7 @@ from suan.client.audit.spans import Span, ancestors, spans
 from suan.client.audit.storage import StorageAudit
 from suan.client.errors import Unreachable, UsageError
 from suan.client.rpc import Rpc
-from suan.core.identity import canonical_json, market_domain, normalise_address, sha256_hex
+from suan.core.identity import canonical_json, normalise_address, sha256_hex
 
 COMMIT_SECONDS = 2.0
 """A killed run loses so much work, and the span of blocks that it was reading."""
@@ -88,7 +88,7 @@ class Audit:
             standing(self.rpc, anchor)  # Says so if the block was replaced, which explains the fault.
             raise
         standing(self.rpc, anchor)
-        self.report.trades_open = sum(bits.bit_count() for bits in self.books.open_bits.values())
+        self.report.trades_open = self.books.trades_open
         self.store.commit()
         return self.report
 
@@ -106,9 +106,10 @@ class Audit:
         report.chain_id, report.market = self.parameters.chain_id, self.parameters.market
         report.block, report.block_hash = anchor.number, anchor.hash
         report.state_root, report.block_time = "0x" + anchor.state_root.hex(), anchor.timestamp
-        self.chain = ChainAudit(self.rpc, self.parameters, books, report, store.settle)
-        domain = market_domain(self.parameters.chain_id, self.parameters.market)
-        self.shelf = OrderShelf(self.evidence, domain, books, report, store)
+        self.chain = ChainAudit(self.rpc, self.parameters, books, report, store.settle, anchor.hash)
+        self.shelf = OrderShelf(
+            self.evidence, self.chain.domain, books, report, store, self.chain.accepted_by_wallet
+        )
         self.again = Rerun(self.evidence, report, store, self.wish.rerun_ppm)
         self.receipts = ReceiptAudit(books, self.evidence, self.shelf, report, store, self.again.consider)
 
@@ -186,9 +187,8 @@ class Audit:
 
     def _storage(self, anchor: Anchor) -> None:
         self.report.accounts_checked = self.report.words_proven = 0
-        words = 2 * len(self.books.accounts) + len(self.books.uses) + len(self.books.open_bits)
-        self.progress.phase("proving", "words of storage", words)
         storage = self.storage_as_of(anchor)
+        self.progress.phase("proving", "words of storage", storage.words())
         storage.conserved()
         storage.everything(self.progress.at)
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from suan.core.market_state import PLACES, OrderState
 from suan.core.records import BatchHead, Record
+from suan.core.signed import SIDE_SELL
 
 Json = dict[str, Any]
 
@@ -28,39 +30,73 @@ class Parameters:
     bond_floor_price: int
     verification_grace: int
     withdrawal_delay: int
+    dispute_window: int
+    dispute_bond: int
+    arbiter_set: str
     code_hash: str
 
 
 @dataclass
 class Account:
-    """Base units of one address inside the Market."""
+    """Base units of one address inside the Market; what is exiting is ready at `ready_at` (unix)."""
 
     available: int = 0
     locked: int = 0
     exiting: int = 0
-
-
-@dataclass
-class OrderUse:
-    """How much of a signed order the contract counts as used, the most it ever was, and when it was cancelled (unix)."""
-
-    consumed: int = 0
-    peak: int = 0
-    cancelled: bool = False
-    cancelled_at: int = 0
+    ready_at: int = 0
 
 
 @dataclass
 class TradeView:
-    """One locked trade: its record, where it was locked, and how it was closed."""
+    """One locked trade: its record, the hashes of its orders, where it was locked, and how it was closed."""
 
     record: Record
+    offer: bytes
+    bid: bytes
     clearing: str
     block: int
     tx_hash: str
     batch: str = ""
-    attested: tuple[int, int] | None = None
     closed: Json | None = None
+
+
+@dataclass
+class VerdictView:
+    """What verifiers decided: `bits` are the trades of the batch that still wait for settle_after (unix); `refused` once an
+    outcome was impossible. outcomes: (kind, runs delivered, units) by index.
+    """
+
+    batch: str
+    receipts_root: str
+    bits: int
+    settle_after: int
+    outcomes: dict[int, tuple[int, int, int]]
+    refused: bool = False
+
+
+@dataclass
+class DisputeView:
+    """One open dispute; `challenger` is empty when it has ended. Times in unix seconds, outcome as in VerdictView."""
+
+    challenger: str = ""
+    bond: int = 0
+    reveal_by: int = 0
+    rule_by: int = 0
+    outcome: tuple[int, int, int] = (0, 0, 0)
+    receipts_root: str = ""
+    revealed: bool = False
+
+
+@dataclass
+class SessionView:
+    """A session by its terms, what was paid for it in base units, and whether it was closed."""
+
+    buyer: str
+    provider: str
+    ceiling: int
+    expires_at: int
+    paid: int = 0
+    closed: bool = False
 
 
 class Appendable(Protocol):
@@ -75,8 +111,17 @@ class Appendable(Protocol):
     def __len__(self) -> int: ...
 
 
-def _no_seals() -> list[Json]:
+def _nothing() -> list[Json]:
     return []
+
+
+def orders_in_word(side: int) -> int:
+    """Places of one side that share a word of storage (contracts/src/libraries/Places.sol)."""
+    return 2 if side == SIDE_SELL else 4
+
+
+def _places() -> list[OrderState]:
+    return [OrderState() for _ in range(4)]
 
 
 @dataclass
@@ -84,7 +129,12 @@ class Books:
     """Everything that the events say, in chain order. An audit keeps the parts that grow in a file (memory.py)."""
 
     accounts: MutableMapping[str, Account] = field(default_factory=lambda: defaultdict(Account))
-    uses: MutableMapping[tuple[str, str], OrderUse] = field(default_factory=lambda: defaultdict(OrderUse))
+    places: MutableMapping[tuple[str, int, int], list[OrderState]] = field(
+        default_factory=lambda: defaultdict(_places)
+    )
+    """What stands in the places of (maker, side, word of storage)."""
+    generations: MutableMapping[str, tuple[int, int]] = field(default_factory=dict)
+    """When a generation took its place and when it was cancelled (unix, 0 if never), by `generation_key`."""
     trades: MutableMapping[str, TradeView] = field(default_factory=dict)
     runs_by_clearing: MutableMapping[str, int] = field(default_factory=dict)
     """Runs of each locked trade, under "clearing trade"."""
@@ -92,16 +142,46 @@ class Books:
     open_bits: MutableMapping[str, int] = field(default_factory=lambda: defaultdict(int))
     clearings: MutableMapping[str, Json] = field(default_factory=dict)
     rejected_fills: MutableMapping[str, int] = field(default_factory=dict)
-    seals: Appendable = field(default_factory=_no_seals)
-    verifier_sets: MutableMapping[str, tuple[list[str], int]] = field(default_factory=dict)
+    trade_at: MutableMapping[tuple[str, int], str] = field(default_factory=dict)
+    """Trade by (batch, index)."""
+    verdicts: MutableMapping[str, VerdictView] = field(default_factory=dict)
+    paid_out: MutableMapping[str, tuple[int, int]] = field(default_factory=dict)
+    """(window, base units) that verdicts of a verifier set paid out last."""
+    attestations: MutableMapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    """(runs, units) that were attested last, by (batch, index)."""
+    disputes: MutableMapping[tuple[str, int], DisputeView] = field(default_factory=dict)
+    sessions: MutableMapping[str, SessionView] = field(default_factory=dict)
+    seals: Appendable = field(default_factory=_nothing)
+    """Every verdict in chain order, with the trades that it decided."""
+    settled: Appendable = field(default_factory=_nothing)
+    """Every trade that was paid, in chain order."""
+    verifier_sets: MutableMapping[str, tuple[list[str], int, int]] = field(default_factory=dict)
+    """(members, threshold, payout cap)."""
     agents: MutableMapping[tuple[str, str], list[tuple[int, int]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     delegates: MutableMapping[tuple[str, str, int], Json] = field(default_factory=dict)
-    spent: MutableMapping[tuple[str, str, int], int] = field(default_factory=lambda: defaultdict(int))
+    spent: MutableMapping[str, tuple[int, int]] = field(default_factory=dict)
+    """(day, base units) that a delegate's setting locked last, by the hash under which the contract counts it."""
+    lock_batches: int = 0
+    trades_open: int = 0
     operator: str = ""
     deposits: int = 0
     withdrawals: int = 0
+
+    def place(self, maker: str, side: int, nonce: int) -> OrderState:
+        """What stands in the place of the order with this nonce, perhaps another order."""
+        place, many = nonce % PLACES, orders_in_word(side)
+        return self.places[(maker, side, place // many)][place % many]
+
+    def begin(self, maker: str, side: int, nonce: int, at: int) -> OrderState:
+        """The place of an order, which it takes over at unix time `at` if an older one stands there."""
+        state, generation = self.place(maker, side, nonce), nonce // PLACES
+        key = generation_key(maker, side, nonce)
+        if key not in self.generations and generation >= state.generation:
+            self.generations[key] = (at, 0)
+        state.begin(generation)
+        return state
 
     def agent_at(self, owner: str, key: str, block: int, at: int) -> bool:
         """Whether `key` was a registered agent key of `owner` at a block, and valid at unix time `at`."""
@@ -110,3 +190,8 @@ class Books:
             if set_at <= block:
                 valid_until = until
         return valid_until >= at
+
+
+def generation_key(maker: str, side: int, nonce: int) -> str:
+    """Text that sorts the generations of one place by age."""
+    return f"{maker} {side} {nonce % PLACES:03d} {nonce // PLACES:08d}"

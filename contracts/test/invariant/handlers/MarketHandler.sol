@@ -1,150 +1,211 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IMarket} from "../../../src/interfaces/IMarket.sol";
-import {MarketTest} from "../../utils/MarketTest.sol";
+import {IMarketTypes} from "../../../src/interfaces/IMarketTypes.sol";
+import {Fill, Outcome, Packing, Record} from "../../utils/Packing.sol";
+import {People} from "./People.sol";
 
-/// @dev Does what people do on a market, with amounts brought into range, and moves time. Keeps ghost sums: what came in, what
-/// left, and all locks that are open.
-contract MarketHandler is MarketTest {
-    address[] public people;
-    uint256 public deposited;
-    uint256 public withdrawn;
-    uint256 public closed;
-    uint256 public opened;
-    uint40 private _now = START;
-    uint64 private _nonce;
-    Lock[] private _open_;
-    bytes32[] private _offers;
-    bytes32[] private _bids;
-    mapping(bytes32 order => uint256) public quantityOf;
-
-    constructor() {
-        setUp();
-        people = [provider, provider2, buyer, buyer2, treasury, pool, rerun];
-        deposited = market.custody();
+/// @dev Does what people do on a market, with amounts brought into range, and moves time. It names before every call who may lose
+/// how much by it, and looks afterwards whether anybody lost more.
+contract MarketHandler is People {
+    struct Decision {
+        uint256 batch;
+        uint256[] indices;
+        Outcome[] outcomes;
+        bytes32 receiptsRoot;
+        bytes32 id;
     }
 
-    function deposit(uint256 who, uint128 amount) external {
-        amount = uint128(bound(amount, 1, 100 ether));
-        _fund(people[who % 4], amount);
-        deposited += amount;
-    }
+    uint256 public decisions;
+    uint256 public disputes;
+    bool public placesAreRight = true;
+    uint32 private _nonce;
+    Decision[] private _decisions;
 
-    function requestWithdrawal(uint256 who, uint128 amount) external {
-        address account = people[who % people.length];
-        uint256 available = _available(account);
-        if (available == 0) return;
-        vm.prank(account);
-        market.requestWithdrawal(uint128(bound(amount, 1, available)));
-    }
+    // ------------------------------------------------------------------------------------------------ openings
 
-    function withdraw(uint256 who, uint256 pause) external {
-        address account = people[who % people.length];
-        (uint128 amount, uint64 readyAt) = market.exitOf(account);
-        if (amount == 0) return;
-        if (pause % 2 == 0 && _now < readyAt) _pass(uint40(readyAt) - _now);
-        if (_now < readyAt) return;
-        market.withdraw(account);
-        withdrawn += amount;
-    }
-
-    /// @dev Offers and bids of fresh nonces, or of the one before, so that orders fill up and are refused too.
-    function open(uint96 price, uint8 runs, uint8 fills, bool fresh, bool crossed) external {
-        if (fresh || _nonce == 0) ++_nonce;
-        IMarket.Offer memory offer = _offer();
-        IMarket.Bid memory bid = _bid();
+    /// @dev Orders of fresh nonces, of the nonce before, or of the same place a generation later.
+    function open(uint96 price, uint8 runs, uint8 fills, uint8 step, bool crossed) external watched {
+        if (step % 3 == 0 || _nonce == 0) ++_nonce;
+        if (step % 16 == 1) _nonce += 256;
+        IMarketTypes.Offer memory offer = _offer();
+        IMarketTypes.Bid memory bid = _bid();
         (offer.nonce, bid.nonce) = (_nonce, _nonce);
         (offer.validUntil, bid.validUntil) = (type(uint40).max, type(uint40).max);
         (offer.deliverBy, bid.deliverBy) = (_now + 2 hours, _now + 3 hours);
-        (offer.maker, bid.maker) = crossed ? (provider2, buyer2) : (provider, buyer);
+        if (crossed) (offer.maker, bid.maker) = (provider2, buyer2);
         Opening memory o = _opening(offer, bid, 1);
         if (crossed) {
             o.offerSignatures[0] = _sign(PROVIDER2_KEY, _offerHash(offer));
             o.bidSignatures[0] = _sign(BUYER2_KEY, _bidHash(bid));
         }
         o.clearings[0].price = uint96(bound(price, offer.price, bid.price));
-        o.fills = new IMarket.Fill[](bound(fills, 1, 5));
-        uint32 count = uint32(bound(runs, 1, 5));
+        o.clearings[0].number = uint64(batches.length); // no two trades have one name
+        o.fills = new Fill[](bound(fills, 1, 5));
+        uint32 count = uint32(bound(runs, 1, 3));
         for (uint32 i; i < o.fills.length; ++i) {
-            o.fills[i] = IMarket.Fill(0, 0, 0, i, count);
+            o.fills[i] = Fill(0, 0, i, count);
         }
-        _remember(_open(o), offer, bid);
+        _send(o);
+        _checkPlace(offer.maker, SELL, offer.units);
+        _checkPlace(bid.maker, BUY, bid.runs);
     }
 
-    function close(uint256 which, uint256 kind, uint256 part, uint64 units) external {
-        if (_open_.length == 0) return;
-        Lock memory lock = _open_[which % _open_.length];
-        uint256 count = bound(part, 1, lock.records.length);
-        IMarket.Outcome[] memory outcomes = new IMarket.Outcome[](count);
-        for (uint256 i; i < count; ++i) {
-            outcomes[i] = _outcomeOf(lock.records[i], (kind >> (2 * i)) % 3, units);
-        }
-        if (market.openBits(lock.id) & ((1 << count) - 1) == 0) return;
-        _close(lock, _indices(count), outcomes);
-        ++closed;
+    function cancel(uint256 who, bool sells) external watched {
+        if (_nonce == 0) return;
+        vm.prank(_people[who % 4]);
+        market.cancel(sells ? SELL : BUY, _nonce);
     }
 
-    function refund(uint256 which, uint256 pause) external {
-        if (_open_.length == 0) return;
-        Lock memory lock = _open_[which % _open_.length];
-        uint256 from = lock.records[0].deliverBy + GRACE;
-        if (pause % 2 == 0 && _now < from) _pass(uint40(from - _now));
-        if (_now < from || market.openBits(lock.id) == 0) return;
+    // ------------------------------------------------------------------------------------------------ verdicts
+
+    function decide(uint256 which, uint256 mask, uint256 kinds, uint64 units) external watched {
+        if (batches.length == 0) return;
+        uint256 batch = which % batches.length;
+        Lock memory lock = batches[batch];
+        uint256[] memory indices = _some(lock.records.length, mask);
+        if (!_anyIs(lock, indices, Stage.Open)) return;
+        Decision storage d = _decisions.push();
+        (d.batch, d.indices) = (batch, indices);
+        for (uint256 i; i < indices.length; ++i) {
+            d.outcomes.push(_outcomeOf(lock.records[indices[i]], kinds >> (3 * i), units));
+        }
+        // The verdict's one receipt is of its first trade.
+        Record memory first = lock.records[indices[0]];
+        receiptsRoot = _receiptLeaf(_receipt(first.trade, first.firstRun), first.trade, first.firstRun);
+        d.receiptsRoot = receiptsRoot;
+        d.id = _decide(lock, indices, d.outcomes);
+        ++decisions;
+    }
+
+    function settle(uint256 which, uint256 pause) external watched {
+        if (_decisions.length == 0) return;
+        Decision memory d = _decisions[which % _decisions.length];
+        uint256 word = market.decided(d.id);
+        if (uint200(word) == 0) return;
+        if (pause % 2 == 0) _passTo(uint40(word >> 200));
+        if (_now < uint40(word >> 200)) return;
+        if (market.paidOut(verifierSet) != 0) _passTo((_now / WINDOW + 1) * WINDOW);
+        Lock memory lock = batches[d.batch];
+        for (uint256 i; i < d.indices.length; ++i) {
+            if ((word >> d.indices[i]) & 1 == 1) _allow(lock.records[d.indices[i]], d.outcomes[i]);
+        }
+        receiptsRoot = d.receiptsRoot;
+        _settle(lock, d.indices, d.outcomes);
+    }
+
+    function accept(uint256 which, uint256 mask, bool buyers, uint64 units) external watched {
+        if (batches.length == 0) return;
+        Lock memory lock = batches[which % batches.length];
+        uint256[] memory indices = _some(lock.records.length, mask);
+        if (!_anyIs(lock, indices, Stage.Open)) return;
+        Outcome[] memory outcomes = new Outcome[](indices.length);
+        for (uint256 i; i < indices.length; ++i) {
+            Record memory r = lock.records[indices[i]];
+            if (buyers) outcomes[i] = _outcomeOf(r, SETTLED, units);
+            if (trades[r.trade].stage == Stage.Open) _allow(r, outcomes[i]);
+        }
+        Record memory one = lock.records[0];
+        address account = buyers ? one.buyer : one.provider;
+        _accept(lock, indices, outcomes, account, _keyOf(account));
+    }
+
+    // ------------------------------------------------------------------------------------------------ time
+
+    function refund(uint256 which, uint256 pause) external watched {
+        if (batches.length == 0) return;
+        Lock memory lock = batches[which % batches.length];
+        if (!_anyIs(lock, _indices(lock.records.length), Stage.Open)) return;
         for (uint256 i; i < lock.records.length; ++i) {
             (uint32 runs,) = market.attestationOf(lock.id, uint32(i));
-            if (runs != 0 && market.openBits(lock.id) & (1 << i) != 0) return;
+            if (runs != 0 && trades[lock.records[i].trade].stage == Stage.Open) return;
         }
-        _refund(lock, _indices(lock.records.length));
-        ++closed;
+        uint256 from = lock.records[0].deliverBy + GRACE;
+        if (pause % 2 == 0) _passTo(from);
+        if (_now >= from) _refund(lock, _indices(lock.records.length));
     }
 
-    function attest(uint256 which, uint256 pause) external {
-        if (_open_.length == 0) return;
-        Lock memory lock = _open_[which % _open_.length];
-        uint256 index = which % lock.records.length;
-        IMarket.Record memory r = lock.records[index];
-        (uint32 runs, uint64 units) = market.attestationOf(lock.id, uint32(index));
-        if (market.openBits(lock.id) & (1 << index) == 0) return;
+    function attest(uint256 which, uint256 pause) external watched {
+        if (batches.length == 0) return;
+        Lock memory lock = batches[which % batches.length];
+        uint256 index = pause % lock.records.length;
+        Record memory r = lock.records[index];
+        if (trades[r.trade].stage != Stage.Open) return;
+        (uint32 runs,) = market.attestationOf(lock.id, uint32(index));
         if (runs == 0) {
             if (_now < r.deliverBy + GRACE) _attest(lock, index, 1, r.ceiling);
             return;
         }
-        uint256 from = r.deliverBy + 2 * GRACE;
-        if (pause % 2 == 0 && _now < from) _pass(uint40(from - _now));
-        if (_now < from) return;
-        vm.assertEq(units, r.ceiling, "what was attested");
+        if (pause % 2 == 0) _passTo(r.deliverBy + 2 * GRACE);
+        if (_now < r.deliverBy + 2 * GRACE) return;
+        if (market.paidOut(verifierSet) != 0) _passTo((_now / WINDOW + 1) * WINDOW);
+        _allow(r, Outcome(SETTLED, 1, r.ceiling));
         _pay(lock, index);
-        ++closed;
-    }
-
-    function cancel(uint256 who, uint256 which) external {
-        if (_offers.length == 0) return;
-        vm.prank(people[who % 4]);
-        market.cancel(which % 2 == 0 ? _offers[which % _offers.length] : _bids[which % _bids.length]);
     }
 
     function passTime(uint40 time) external {
-        _pass(uint40(bound(time, 1, 1 hours)));
+        _passTo(_now + bound(time, 1, 20 minutes));
     }
 
-    // ------------------------------------------------------------------------------------------------ what is remembered
+    // ------------------------------------------------------------------------------------------------ disputes
 
-    /// @notice Payment and bond of every trade whose bit is set.
-    function openLocks() external view returns (uint256 sum) {
-        for (uint256 i; i < _open_.length; ++i) {
-            uint256 bits = market.openBits(_open_[i].id);
-            for (uint256 k; k < _open_[i].records.length; ++k) {
-                if ((bits >> k) & 1 == 1) sum += _open_[i].records[k].payment + _open_[i].records[k].bond;
-            }
-        }
+    function dispute(uint256 which, uint256 place, uint256 who) external watched {
+        if (_decisions.length == 0) return;
+        Decision memory d = _decisions[which % _decisions.length];
+        uint256 word = market.decided(d.id);
+        uint256 i = place % d.indices.length;
+        Lock memory lock = batches[d.batch];
+        address challenger = _people[who % 5];
+        if ((word >> d.indices[i]) & 1 == 0 || _now >= uint40(word >> 200)) return;
+        if (!_isPossible(lock.records[d.indices[i]], d.outcomes[i]) || _available(challenger) < DISPUTE_BOND) return;
+        receiptsRoot = d.receiptsRoot;
+        _dispute(challenger, lock, d.indices, d.outcomes, d.indices[i]);
+        ++disputes;
     }
+
+    function reveal(uint256 which) external watched {
+        if (_decisions.length == 0) return;
+        Decision memory d = _decisions[which % _decisions.length];
+        Lock memory lock = batches[d.batch];
+        Record memory r = lock.records[d.indices[0]];
+        (address challenger,, uint40 revealBy,,) = market.disputeOf(lock.id, r.index);
+        if (challenger == address(0) || _now >= revealBy) return;
+        bytes memory words = _receipt(r.trade, r.firstRun);
+        bytes memory signature = _sign(AGENT_KEY, _receiptDigest(words));
+        // Another verdict may be the disputed one: then this receipt is not under its root.
+        try market.reveal(lock.id, Packing.record(r), words, signature, ACCEPTED, new bytes32[](0)) {} catch {}
+    }
+
+    function rule(uint256 which, uint256 place, uint256 kind, uint64 units) external watched {
+        (Lock memory lock, uint256 index, bool found) = _aDispute(which, place);
+        if (!found) return;
+        (address challenger,,, uint40 ruleBy,) = market.disputeOf(lock.id, index);
+        if (_now >= ruleBy) return;
+        Outcome memory end = _outcomeOf(lock.records[index], kind % 3, units);
+        _allowDispute(lock.records[index], end, challenger);
+        _rule(lock, index, end);
+    }
+
+    function timeOut(uint256 which, uint256 place, uint256 pause) external watched {
+        (Lock memory lock, uint256 index, bool found) = _aDispute(which, place);
+        if (!found) return;
+        (address challenger,,, uint40 ruleBy,) = market.disputeOf(lock.id, index);
+        if (pause % 2 == 0) _passTo(ruleBy);
+        if (_now < ruleBy) return;
+        if (market.paidOut(verifierSet) != 0) _passTo((_now / WINDOW + 1) * WINDOW);
+        Record memory r = lock.records[index];
+        _allowDispute(r, Outcome(SLASHED, 0, 0), challenger);
+        _mayLose[r.buyer] += Packing.payment(r); // what was decided may be a payment
+        _timeOut(lock, index);
+    }
+
+    // ------------------------------------------------------------------------------------------------ claims
 
     function sums() external view returns (uint256 available, uint256 locked, uint256 exiting) {
-        for (uint256 i; i < people.length; ++i) {
-            available += _available(people[i]);
-            locked += _locked(people[i]);
-            (uint128 amount,) = market.exitOf(people[i]);
+        for (uint256 i; i < PEOPLE; ++i) {
+            available += _available(_people[i]);
+            locked += _locked(_people[i]);
+            (uint128 amount,) = market.exitOf(_people[i]);
             exiting += amount;
         }
     }
@@ -153,49 +214,99 @@ contract MarketHandler is MarketTest {
         return (market.custody(), token.balanceOf(address(market)));
     }
 
-    /// @notice Whether no order has more than it asks for in open and settled trades, and none more than its peak.
-    function ordersAreWithinBounds() external view returns (bool) {
-        for (uint256 i; i < _offers.length; ++i) {
-            for (uint256 k; k < 4; ++k) {
-                if (!_within(people[k], _offers[i]) || !_within(people[k], _bids[i])) return false;
+    /// @notice Whether the market's storage is what its events say: accounts, exits, trades, sessions.
+    function booksAreRight() external view returns (bool) {
+        for (uint256 i; i < PEOPLE; ++i) {
+            address who = _people[i];
+            (uint128 exiting,) = market.exitOf(who);
+            if (_available(who) != books[who].available || _locked(who) != books[who].locked) return false;
+            if (exiting != books[who].exiting) return false;
+        }
+        for (uint256 i; i < batches.length; ++i) {
+            uint256 bits = market.openBits(batches[i].id);
+            for (uint256 k; k < batches[i].records.length; ++k) {
+                Stage stage = trades[batches[i].records[k].trade].stage;
+                if ((bits >> k) & 1 == 1 != (stage == Stage.Open)) return false;
+                (address challenger,,,,) = market.disputeOf(batches[i].id, k);
+                if ((challenger != address(0)) != (stage == Stage.Disputed)) return false;
             }
         }
-        return true;
+        for (uint256 i; i < _sessions.length; ++i) {
+            bytes32 id = _sessionId(_sessions[i]);
+            (uint96 paid, bool isOpen) = market.sessionState(id);
+            if (paid != paidOf[id] || isOpen != isOpenSession[id]) return false;
+        }
+        return market.custody() == bookedCustody;
     }
 
-    function _within(address maker, bytes32 order) private view returns (bool) {
-        (uint64 consumed, uint64 peak,) = market.orderState(maker, order);
-        return consumed <= peak && peak <= quantityOf[order];
+    // ------------------------------------------------------------------------------------------------ pieces
+
+    /// @dev Who loses by an outcome, and how much at most.
+    function _allow(Record memory r, Outcome memory end) private {
+        uint256 paid = uint256(r.price) * end.units / 3_600_000;
+        if (end.kind == SETTLED && paid <= Packing.payment(r)) _mayLose[r.buyer] += paid;
+        if (end.kind == SLASHED) _mayLose[r.provider] += r.bond;
     }
 
-    function _remember(Lock memory lock, IMarket.Offer memory offer, IMarket.Bid memory bid) private {
-        _offers.push(_offerHash(offer));
-        _bids.push(_bidHash(bid));
-        quantityOf[_offerHash(offer)] = offer.units;
-        quantityOf[_bidHash(bid)] = bid.runs;
-        if (lock.records.length == 0) return;
-        ++opened;
-        Lock storage stored = _open_.push();
-        stored.id = lock.id;
-        stored.head = lock.head;
-        for (uint256 i; i < lock.records.length; ++i) {
-            stored.records.push(lock.records[i]);
+    function _allowDispute(Record memory r, Outcome memory end, address challenger) private {
+        _allow(r, end);
+        _mayLose[r.buyer] += DISPUTE_BOND;
+        _mayLose[r.provider] += DISPUTE_BOND;
+        _mayLose[challenger] += DISPUTE_BOND;
+    }
+
+    function _aDispute(uint256 which, uint256 place)
+        private
+        view
+        returns (Lock memory lock, uint256 index, bool found)
+    {
+        for (uint256 i; i < batches.length; ++i) {
+            lock = batches[(which % batches.length + i) % batches.length];
+            for (uint256 k; k < lock.records.length; ++k) {
+                index = (place % lock.records.length + k) % lock.records.length;
+                if (trades[lock.records[index].trade].stage == Stage.Disputed) return (lock, index, true);
+            }
         }
     }
 
-    function _outcomeOf(IMarket.Record memory r, uint256 kind, uint64 units)
-        private
-        pure
-        returns (IMarket.Outcome memory)
-    {
-        if (kind == REFUNDED) return IMarket.Outcome(REFUNDED, 0, 0);
-        if (kind == SLASHED) return IMarket.Outcome(SLASHED, 0, units);
-        uint32 runs = uint32(bound(units, 1, r.runs));
-        return IMarket.Outcome(SETTLED, runs, uint64(bound(units, runs * (r.ceiling / 10), runs * r.ceiling)));
+    function _anyIs(Lock memory lock, uint256[] memory indices, Stage stage) private view returns (bool) {
+        for (uint256 i; i < indices.length; ++i) {
+            if (trades[lock.records[indices[i]].trade].stage == stage) return true;
+        }
+        return false;
     }
 
-    function _pass(uint40 time) private {
-        _now += time;
-        vm.warp(_now);
+    /// @dev The indices whose bits are set in the mask, or all.
+    function _some(uint256 count, uint256 mask) private pure returns (uint256[] memory indices) {
+        mask &= (1 << count) - 1;
+        if (mask == 0) return _indices(count);
+        indices = new uint256[](count);
+        uint256 next;
+        for (uint256 i; i < count; ++i) {
+            if ((mask >> i) & 1 == 1) indices[next++] = i;
+        }
+        assembly ("memory-safe") {
+            mstore(indices, next)
+        }
+    }
+
+    /// @dev Of kinds 0 to 2 an outcome that the trade can have, else one that it can not.
+    function _outcomeOf(Record memory r, uint256 kind, uint64 units) private pure returns (Outcome memory) {
+        kind = kind % 8;
+        if (kind == 7) return Outcome(SETTLED, r.runs, units | (1 << 62));
+        if (kind % 3 == REFUNDED) return Outcome(REFUNDED, 0, 0);
+        if (kind % 3 == SLASHED) return Outcome(SLASHED, 0, units);
+        uint32 runs = uint32(bound(units, 1, r.runs));
+        return Outcome(SETTLED, runs, uint64(bound(units, runs * (r.ceiling / 10), runs * r.ceiling)));
+    }
+
+    function _isPossible(Record memory r, Outcome memory end) private pure returns (bool) {
+        return end.kind != SETTLED || end.units <= uint256(r.runs) * r.ceiling;
+    }
+
+    /// @dev consumed <= peak <= quantity of the order that was traded last.
+    function _checkPlace(address maker, uint8 side, uint256 quantity) private {
+        (uint64 consumed, uint64 peak, bool over) = market.orderState(maker, side, _nonce);
+        if (!over && (consumed > peak || peak > quantity)) placesAreRight = false;
     }
 }

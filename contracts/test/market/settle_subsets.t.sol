@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
+import {Outcome, Record} from "../utils/Packing.sol";
 import {Trees} from "../utils/Trees.sol";
 
-contract CloseSubsetsTest is MarketTest {
+contract SettleSubsetsTest is MarketTest {
     function testFuzz_any_part_closes_by_multiproof_and_the_rest_later(uint8 size, uint256 mask) external {
         uint32 count = uint32(bound(size, 1, 40));
         mask &= (1 << count) - 1;
@@ -29,7 +31,7 @@ contract CloseSubsetsTest is MarketTest {
 
     function test_proof_and_flags_must_fit_together() external {
         Lock memory lock = _openMany(3);
-        _assertNoProof(lock, lock.records, new bytes32[](0), new bool[](0));
+        _assertNoProof(lock, lock.records, new bytes32[](0), new bool[](1));
         _assertNoProof(lock, lock.records, new bytes32[](1), new bool[](2));
     }
 
@@ -47,13 +49,6 @@ contract CloseSubsetsTest is MarketTest {
         _assertNoProof(second, first.records, new bytes32[](0), new bool[](0));
     }
 
-    function _settled(uint256 count) private pure returns (IMarket.Outcome[] memory outcomes) {
-        outcomes = new IMarket.Outcome[](count);
-        for (uint256 i; i < count; ++i) {
-            outcomes[i] = IMarket.Outcome(SETTLED, 1, CEILING);
-        }
-    }
-
     function _split(uint256 mask, uint256 count) private pure returns (uint256[] memory part, uint256[] memory rest) {
         uint256 ones;
         for (uint256 i; i < count; ++i) {
@@ -69,15 +64,13 @@ contract CloseSubsetsTest is MarketTest {
         }
     }
 
-    function _assertNoProof(
-        Lock memory lock,
-        IMarket.Record[] memory records,
-        bytes32[] memory path,
-        bool[] memory flags
-    ) private {
-        IMarket.Outcome[] memory outcomes = _settled(records.length);
-        bytes[] memory signatures = _quorum(_verdict(lock.id, records, outcomes, RECEIPTS_ROOT));
-        vm.expectRevert(abi.encodeWithSelector(IMarket.InvalidProof.selector, lock.id));
-        market.close(lock.head, records, outcomes, path, flags, RECEIPTS_ROOT, signatures);
+    function _assertNoProof(Lock memory lock, Record[] memory records, bytes32[] memory path, bool[] memory flags)
+        private
+    {
+        Outcome[] memory outcomes = _settled(records.length);
+        IMarketTypes.Verdict memory verdict = _verdictOf(records, outcomes);
+        IMarketTypes.Proven memory proven = _proven(records, path, flags);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));
+        market.settle(lock.head, _verifierKeySet(), verdict, proven);
     }
 }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @dev One storage word. A pointer to it is computed once and then read and written for 100 gas.
+struct Word {
+    uint256 value;
+}
+
+/// @dev The word in a storage slot that was computed before.
+function wordAt(uint256 slot) pure returns (Word storage word) {
+    assembly ("memory-safe") {
+        word.slot := slot
+    }
+}
+
+/// @dev Where the word is.
+function slotOf(Word storage word) pure returns (uint256 slot) {
+    assembly ("memory-safe") {
+        slot := word.slot
+    }
+}
+
+/// @dev A dispute of one trade. Three words.
+struct Dispute {
+    address challenger; // slot 0
+    uint96 bond; // slot 0
+    uint40 revealBy; // slot 1
+    uint40 ruleBy; // slot 1
+    bool revealed; // slot 1
+    uint112 outcome; // slot 1: what was decided, index 8 | kind 8 | runsDelivered 32 | units 64
+    bytes32 evidence; // slot 2: hash of the record's leaf and of the receipts root of the verdict
+}
+
+/// @dev All that the market remembers beside custody and exits. Libraries work on it, whoever calls them.
+struct State {
+    mapping(address owner => Word) accounts; // locked 128 | available 128, see Accounts
+    mapping(address maker => mapping(uint256 group => Word)) sold; // places of offers, see Orderbook
+    mapping(address maker => mapping(uint256 group => Word)) bought; // places of bids
+    mapping(bytes32 grant => uint256) spent; // day 128 | base units 128
+    mapping(bytes32 batchId => uint256) openBits;
+    mapping(bytes32 verdict => uint256) decided; // settleAfter 40 (from bit 200) | bits 200
+    mapping(bytes32 verifierSet => uint256) paidOut; // window 128 | base units 128
+    mapping(bytes32 batchId => mapping(uint256 index => uint256)) attestations; // runsDelivered 32 | units 64
+    mapping(bytes32 batchId => mapping(uint256 index => Dispute)) disputes;
+    mapping(bytes32 session => uint256) sessions; // known 1 (bit 255) | closed 1 | paid 96
+    uint64 batches;
+}
+
+/// @dev The immutables that closing a trade needs, for code that runs in a library.
+struct Rules {
+    address treasury;
+    address pool;
+    address rerunAccount;
+    uint16 feeBps;
+    uint40 verificationGrace;
+    uint40 disputeWindow;
+    uint96 disputeBond;
+    bytes32 arbiterSet;
+    bytes32 domain; // EIP-712 domain separator
+    address registry;
+}

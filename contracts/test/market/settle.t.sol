@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
+import {MarketTest} from "../utils/MarketTest.sol";
+import {Outcome, Packing, Record} from "../utils/Packing.sol";
+
+contract SettleTest is MarketTest {
+    function test_settled_work_is_paid_less_the_fee_and_the_rest_returns() external {
+        Lock memory lock = _openOne(10);
+        _closeOne(lock, SETTLED, 8, 5 * CEILING);
+        uint256 paid = 5 * uint256(PRICE);
+        uint256 fee = paid / 100;
+        _assertAccount(buyer, FUNDS - paid, 0, "buyer");
+        _assertAccount(provider, FUNDS + paid - fee, 0, "provider");
+        _assertAccount(treasury, fee, 0, "treasury");
+        vm.assertEq(market.openBits(lock.id), 0, "closed");
+    }
+
+    function test_a_refunded_trade_leaves_everything_as_it_was() external {
+        Lock memory lock = _openOne(10);
+        _closeOne(lock, REFUNDED, 0, 0);
+        _assertAccount(buyer, FUNDS, 0, "buyer");
+        _assertAccount(provider, FUNDS, 0, "provider");
+    }
+
+    function test_a_slash_pays_the_rerun_and_the_pool_never_the_buyer() external {
+        Lock memory lock = _openOne(10); // bond 2 tokens
+        _closeOne(lock, SLASHED, 0, CEILING);
+        _assertAccount(buyer, FUNDS, 0, "buyer");
+        _assertAccount(provider, FUNDS - 2 ether, 0, "provider");
+        _assertAccount(rerun, PRICE, 0, "re-run");
+        _assertAccount(pool, 2 ether - PRICE, 0, "pool");
+        vm.assertEq(_available(treasury), 0, "no fee");
+    }
+
+    function test_a_bond_smaller_than_the_rerun_goes_to_it_whole() external {
+        Lock memory lock = _openOne(10);
+        _closeOne(lock, SLASHED, 0, type(uint64).max);
+        _assertAccount(rerun, 2 ether, 0, "re-run");
+        _assertAccount(pool, 0, 0, "pool");
+    }
+
+    function testFuzz_a_slash_splits_the_bond_and_nothing_else(uint64 units) external {
+        Lock memory lock = _openOne(10);
+        _closeOne(lock, SLASHED, 0, units);
+        uint256 cost = uint256(PRICE) * units / 3_600_000;
+        vm.assertEq(_available(rerun), cost < 2 ether ? cost : 2 ether, "re-run");
+        vm.assertEq(_available(rerun) + _available(pool), 2 ether, "the parts sum to the bond");
+        _assertAccount(buyer, FUNDS, 0, "buyer");
+    }
+
+    function testFuzz_settled_parts_sum_to_the_whole(uint96 price, uint64 ceiling, uint8 runs, uint8 done, uint64 units)
+        external
+    {
+        (price, ceiling) = (uint96(bound(price, 1, 10 ether)), uint64(bound(ceiling, 1, 10 * CEILING)));
+        runs = uint8(bound(runs, 1, 10));
+        done = uint8(bound(done, 1, runs));
+        units = uint64(bound(units, done * ((uint256(ceiling) + 9) / 10), uint256(done) * ceiling));
+        Lock memory lock = _openAt(price, ceiling, runs);
+        _closeOne(lock, SETTLED, done, units);
+        uint256 paid = uint256(price) * units / 3_600_000;
+        _assertAccount(buyer, FUNDS - paid, 0, "buyer");
+        _assertAccount(treasury, paid * FEE_BPS / 10_000, 0, "treasury");
+        _assertAccount(provider, FUNDS + paid - paid * FEE_BPS / 10_000, 0, "provider");
+        vm.assertLe(paid, Packing.payment(lock.records[0]), "never more than was locked");
+    }
+
+    function test_the_event_says_what_was_paid_taken_and_slashed() external {
+        Lock memory lock = _openMany(3);
+        Outcome[] memory outcomes = new Outcome[](3);
+        outcomes[0] = Outcome(SETTLED, 1, CEILING);
+        outcomes[1] = Outcome(REFUNDED, 0, 0);
+        outcomes[2] = Outcome(SLASHED, 0, 100);
+        bytes32 id = _decide(lock, _indices(3), outcomes);
+        vm.warp(START + WINDOW);
+        _expectClosed(lock.records[0], outcomes[0], PRICE, PRICE / 100);
+        _expectClosed(lock.records[1], outcomes[1], 0, 0);
+        _expectClosed(lock.records[2], outcomes[2], 0, 0.2 ether);
+        vm.expectEmit(true, true, false, true, address(market));
+        emit IMarketEvents.BatchSettled(lock.id, id, 7);
+        _settle(lock, _indices(3), outcomes);
+        vm.assertEq(market.decided(id), 0, "nothing waits");
+    }
+
+    function test_settled_needs_a_run() external {
+        _assertInvalid(SETTLED, 0, CEILING);
+    }
+
+    function test_settled_has_no_more_runs_than_were_traded() external {
+        _assertInvalid(SETTLED, 5, 4 * CEILING);
+    }
+
+    function test_settled_bills_at_least_a_tenth_of_every_ceiling() external {
+        _assertInvalid(SETTLED, 3, 3 * CEILING / 10 - 1);
+    }
+
+    function test_a_tenth_of_an_odd_ceiling_is_rounded_up() external {
+        Lock memory lock = _openAt(PRICE, 11, 1);
+        _closeOne(lock, SETTLED, 1, 1);
+        vm.assertEq(market.openBits(lock.id), 1, "refused");
+        _closeOne(lock, SETTLED, 1, 2);
+        vm.assertEq(market.openBits(lock.id), 0, "two are a tenth of eleven");
+        vm.assertEq(_locked(buyer), 0, "settled");
+    }
+
+    function test_settled_bills_at_most_every_ceiling() external {
+        _assertInvalid(SETTLED, 3, 3 * CEILING + 1);
+    }
+
+    function test_refunded_delivers_nothing() external {
+        _assertInvalid(REFUNDED, 1, 0);
+        _assertInvalid(REFUNDED, 0, 1);
+    }
+
+    function test_slashed_delivers_no_run() external {
+        _assertInvalid(SLASHED, 1, CEILING);
+    }
+
+    function testFuzz_unknown_kinds_are_refused(uint8 kind) external {
+        _assertInvalid(uint8(bound(kind, 3, 255)), 1, CEILING);
+    }
+
+    function test_a_refused_trade_is_open_again_and_its_neighbours_settle() external {
+        Lock memory lock = _openMany(3);
+        Outcome[] memory outcomes = _settled(3);
+        outcomes[1].units = CEILING + 1;
+        bytes32 id = _decide(lock, _indices(3), outcomes);
+        vm.warp(START + WINDOW);
+        vm.expectEmit(true, true, false, true, address(market));
+        emit IMarketEvents.BatchSettled(lock.id, id, 5);
+        _settle(lock, _indices(3), outcomes);
+        vm.assertEq(market.openBits(lock.id), 2, "open again");
+        vm.assertEq(market.decided(id), 1 << 255, "and waits no more, and cannot be decided again");
+        _close(lock, _only(1), _settled(1));
+        _assertAccount(buyer, FUNDS - 3 * PRICE, 0, "a new verdict ends it");
+    }
+
+    function test_a_trade_that_another_verdict_decided_is_passed_over() external {
+        Lock memory lock = _openMany(3);
+        _decide(lock, _only(0), _outcome(REFUNDED, 0, 0));
+        bytes32 id = _decide(lock, _indices(3), _settled(3));
+        vm.warp(START + WINDOW);
+        vm.expectEmit(true, true, false, true, address(market));
+        emit IMarketEvents.BatchSettled(lock.id, id, 6);
+        _settle(lock, _indices(3), _settled(3));
+        _settle(lock, _only(0), _outcome(REFUNDED, 0, 0));
+        _assertAccount(buyer, FUNDS - 2 * PRICE, 0, "each by its own verdict");
+    }
+
+    function test_it_settles_once() external {
+        Lock memory lock = _openMany(2);
+        _close(lock, _indices(2), _settled(2));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
+        this.settle(lock, _indices(2), _settled(2));
+        _assertAccount(buyer, FUNDS - 2 * PRICE, 0, "buyer");
+    }
+
+    function test_what_was_not_decided_is_not_settled() external {
+        Lock memory lock = _openMany(2);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
+        this.settle(lock, _indices(2), _settled(2));
+        _decide(lock, _indices(2), _settled(2));
+        vm.warp(START + WINDOW);
+        Outcome[] memory others = _settled(2);
+        others[1].units -= 1;
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
+        this.settle(lock, _indices(2), others);
+        receiptsRoot = keccak256("others");
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
+        this.settle(lock, _indices(2), _settled(2));
+    }
+
+    function test_a_second_before_the_window_ends_it_is_too_early() external {
+        Lock memory lock = _openOne(1);
+        bytes32 id = _decide(lock, _indices(1), _settled(1));
+        vm.warp(START + WINDOW - 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooEarly.selector, id, uint256(START + WINDOW)));
+        this.settle(lock, _indices(1), _settled(1));
+        vm.warp(START + WINDOW);
+        vm.prank(stranger);
+        this.settle(lock, _indices(1), _settled(1));
+        vm.assertEq(_locked(buyer), 0, "settled by anybody");
+    }
+
+    function test_the_set_is_that_of_the_batch() external {
+        Lock memory lock = _openOne(1);
+        _decide(lock, _indices(1), _settled(1));
+        vm.warp(START + WINDOW);
+        payoutCap += 1; // another set
+        vm.expectPartialRevert(IMarketEvents.WrongKeySet.selector);
+        this.settle(lock, _indices(1), _settled(1));
+    }
+
+    function test_one_record_twice_is_no_proof() external {
+        Lock memory lock = _openMany(2);
+        _decide(lock, _indices(2), _settled(2));
+        vm.warp(START + WINDOW);
+        Record[] memory twice = new Record[](2);
+        (twice[0], twice[1]) = (lock.records[0], lock.records[0]);
+        bool[] memory flags = new bool[](1);
+        flags[0] = true;
+        IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(2));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));
+        market.settle(lock.head, _verifierKeySet(), verdict, _proven(twice, new bytes32[](0), flags));
+    }
+
+    function test_a_part_of_the_verdict_is_not_settled() external {
+        Lock memory lock = _openMany(2);
+        _decide(lock, _indices(2), _settled(2));
+        vm.warp(START + WINDOW);
+        IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(2));
+        IMarketTypes.Proven memory first = _proveOne(lock, 0);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.LengthMismatch.selector, 14, 28));
+        market.settle(lock.head, _verifierKeySet(), verdict, first);
+    }
+
+    function test_outcomes_and_records_name_the_same_trades() external {
+        Lock memory lock = _openMany(3);
+        _decide(lock, _indices(1), _settled(1));
+        vm.warp(START + WINDOW);
+        IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(1)); // of the first
+        IMarketTypes.Proven memory second = _proveOne(lock, 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidOutcome.selector, lock.records[1].trade));
+        market.settle(lock.head, _verifierKeySet(), verdict, second);
+    }
+
+    function test_a_pause_does_not_hold_money_back() external {
+        Lock memory lock = _openOne(1);
+        vm.prank(admin);
+        market.setPaused(true);
+        _closeOne(lock, SETTLED, 1, CEILING);
+        vm.assertEq(_locked(buyer), 0, "settled");
+    }
+
+    function testFuzz_a_changed_record_is_no_proof(uint8 field) external {
+        Lock memory lock = _openMany(2);
+        Record memory r = lock.records[1];
+        field = field % 8;
+        if (field == 0) r.provider = stranger;
+        if (field == 1) r.buyer = stranger;
+        if (field == 2) r.runs -= 1;
+        if (field == 3) r.bond += 1;
+        if (field == 4) r.price += 1;
+        if (field == 5) r.firstRun += 1;
+        if (field == 6) r.deliverBy -= 1;
+        if (field == 7) r.bidNonce += 1;
+        bool[] memory flags = new bool[](1);
+        flags[0] = true;
+        IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(2));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));
+        market.settle(lock.head, _verifierKeySet(), verdict, _proven(lock.records, new bytes32[](0), flags));
+    }
+
+    function test_an_invented_batch_has_nothing_open() external {
+        Lock memory lock = _openOne(1);
+        lock.records[0].runs = 900; // more than was locked
+        lock.head.root = _leaves(lock.records)[0];
+        lock.id = keccak256(abi.encode(lock.head));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
+        this.settle(lock, _indices(1), _settled(1));
+    }
+
+    function test_no_records_are_refused() external {
+        Lock memory lock = _openOne(1);
+        bytes32[] memory path = new bytes32[](1);
+        path[0] = lock.head.root; // a proof of nothing
+        IMarketTypes.Proven memory nothing = _proven(new Record[](0), path, new bool[](0));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidLength.selector, 0, 1));
+        market.settle(lock.head, _verifierKeySet(), IMarketTypes.Verdict("", RECEIPTS_ROOT), nothing);
+    }
+
+    function test_a_provider_that_is_the_treasury_too_gets_its_own_fee() external {
+        treasury = provider;
+        market = _deploy(_parameters());
+        _fund(provider, FUNDS);
+        _fund(buyer, FUNDS);
+        Lock memory lock = _openOne(1);
+        _closeOne(lock, SETTLED, 1, CEILING);
+        _assertAccount(provider, FUNDS + PRICE, 0, "provider");
+        _assertAccount(buyer, FUNDS - PRICE, 0, "buyer");
+    }
+
+    // ------------------------------------------------------------------------------------------------ pieces
+
+    function settle(Lock memory lock, uint256[] memory indices, Outcome[] memory outcomes) external {
+        _settle(lock, indices, outcomes);
+    }
+
+    function _expectClosed(Record memory r, Outcome memory end, uint256 paid, uint256 second) private {
+        vm.expectEmit(true, false, false, true, address(market));
+        emit IMarketEvents.TradeClosed(r.trade, Packing.outcomeWord(r.index, end), Packing.amounts(paid, second));
+    }
+
+    /// @dev An outcome that the trade can not have leaves it open, with all its money locked.
+    function _assertInvalid(uint8 kind, uint32 runs, uint64 units) private {
+        Lock memory lock = _openOne(4);
+        (uint256 before, uint256 bond) = (_locked(buyer), _locked(provider));
+        _decide(lock, _indices(1), _outcome(kind, runs, units));
+        vm.warp(block.timestamp + WINDOW);
+        vm.expectEmit(true, false, false, true, address(market));
+        emit IMarketEvents.OutcomeRefused(lock.records[0].trade, Packing.outcomeWord(0, Outcome(kind, runs, units)));
+        _settle(lock, _indices(1), _outcome(kind, runs, units));
+        vm.assertEq(market.openBits(lock.id), 1, "open again");
+        vm.assertEq(_locked(buyer), before, "payment stays locked");
+        vm.assertEq(_locked(provider), bond, "bond stays locked");
+        vm.assertEq(_available(rerun) + _available(treasury) + _available(pool), 0, "nobody was paid");
+    }
+
+    function _openAt(uint96 price, uint64 ceiling, uint32 runs) private returns (Lock memory) {
+        IMarketTypes.Offer memory offer = _offer();
+        (offer.price, offer.units) = (price, OFFER_MOST);
+        IMarketTypes.Bid memory bid = _bid();
+        (bid.price, bid.ceiling) = (price, ceiling);
+        Opening memory o = _opening(offer, bid, runs);
+        o.clearings[0].price = price;
+        return _open(o);
+    }
+}

@@ -1,0 +1,391 @@
+"""Every way in which a trade or a session ends, on a real chain: an honest audit agrees with each, and a lie about it is named."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.chain.deploy import PROFILES, Parameters, deploy
+from suan.client.audit.report import Report
+from suan.client.audit.run import audit
+from suan.core import abi, identity
+from suan.core.receipts import Receipt
+from suan.core.records import KeySet, Outcome, OutcomeKind, Record, Session, pack_outcomes, receipts_tree
+from suan.core.settlement import prove_records
+from suan.core.signed import (
+    SIDE_BUY,
+    SIDE_SELL,
+    Acceptance,
+    DeliveryAttestation,
+    Migration,
+    Ruling,
+    Voucher,
+)
+from suan.core.typed import layout
+from tests.audit.recorded import Recorded, Recorder, calldata, said
+from tests.audit.traded_market import CEILING, TOKEN, Placed, TradedMarket
+from tests.core.signing import Key
+
+pytestmark = [pytest.mark.slow, pytest.mark.chain]
+SEED = 11
+REFUNDED = Outcome(OutcomeKind.REFUNDED, 0, 0)
+ALWAYS = "0x" + "7f" + "1626ba7e".ljust(64, "0") + "5f5260205ff3"
+"""Code that answers every call with the word of ERC-1271 for a good signature."""
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory, compiled: Path) -> Iterator[TradedMarket]:
+    made = TradedMarket(
+        tmp_path_factory.mktemp("endings"), random.Random(SEED), compiled.parent, buyers=_keys("buyer", 9)
+    )
+    yield made
+    made.stop()
+
+
+def _keys(label: str, count: int) -> list[Key]:
+    return [Key(f"{label} {number}") for number in range(count)]
+
+
+@dataclass
+class Locked:
+    """A lock batch of the market and what verifiers said of it, if they did."""
+
+    market: TradedMarket
+    records: list[Record]
+    said: dict[str, Any]
+
+    def proven(self, index: int) -> Any:
+        return prove_records(self.records, [index])
+
+    def send(self, data: bytes, sender: str = "") -> None:
+        self.market.send(self.market.market, sender or self.market.operator, data)
+
+    def third(self, index: int) -> str:
+        """Somebody who has money and no part in a trade."""
+        parties = (self.records[index].buyer, self.records[index].provider)
+        return next(key.address for key in self.market.buyers if key.address not in parties)
+
+    def dispute(self, index: int, challenger: str = "") -> None:
+        known = {name: self.said[name] for name in ("head", "outcomes", "receipts_root")}
+        call = abi.encode_dispute(**known, proven=self.proven(index))
+        self.send(call, challenger or self.third(index))
+
+    def rule(self, index: int, outcome: Outcome) -> None:
+        market, record, head = self.market, self.records[index], self.said["head"]
+        ruling = Ruling(head.id(), record.trade, outcome.kind, outcome.runs_delivered, outcome.units)
+        known = market.made["arbiter_set"]
+        arbiters = KeySet(tuple(known["members"]), known["threshold"], int(known["payout_cap"]))
+        self.send(
+            abi.encode_rule(
+                head=head,
+                arbiters=arbiters,
+                proven=self.proven(index),
+                outcome=outcome,
+                signatures=[market.arbiter.sign(ruling.digest(market.domain))],
+            )
+        )
+
+    def time_out(self, index: int) -> None:
+        self.send(abi.encode_time_out(head=self.said["head"], proven=self.proven(index)))
+
+    def outcome(self, index: int) -> Outcome:
+        return dict(self.said["outcomes"])[index]
+
+    def settle(self) -> None:
+        self.market.wait(self.market.made["dispute_window"])
+        self.market.settle(self.said, self.records)
+
+
+def lock(market: TradedMarket, orders: Any = None) -> Locked:
+    records = market.lock(orders)
+    return Locked(market, records, {"head": market.head(records), "outcomes": []})
+
+
+def decided(market: TradedMarket) -> Locked:
+    found = lock(market)
+    found.said = market.decide(found.records)
+    return found
+
+
+def audited(market: TradedMarket, rpc: Any = None) -> Report:
+    return audit(rpc or market.node.url, market.market, str(market.evidence))
+
+
+def agrees(market: TradedMarket) -> Report:
+    report = audited(market)
+    assert [str(difference) for difference in report.differences] == []
+    assert report.money_conserved
+    return report
+
+
+def names(market: TradedMarket, *lies: tuple[Callable[[str, tuple, Any], Any], str]) -> None:
+    """An honest audit agrees; with each single lie it names the field."""
+    recorder = Recorder(market.node.url)
+    assert [str(difference) for difference in audited(market, recorder).differences] == []
+    for change, field in lies:
+        report = audited(market, Recorded(recorder.answers, change))
+        fields = [difference.field for difference in report.differences]
+        assert any(found.startswith(field) for found in fields), (field, fields)
+
+
+def test_a_verdict_waits_for_its_window_and_is_paid_then(market: TradedMarket) -> None:
+    batch = decided(market)
+    before = agrees(market)
+    assert before.trades_open == len(batch.records)
+    batch.settle()
+    report = agrees(market)
+    assert report.trades_open == 0 and report.paid > before.paid
+    names(
+        market,
+        (said("BatchDecided", "settle_after", lambda at: at + 1), "end of the dispute window"),
+        (said("BatchSettled", "bits", lambda bits: bits ^ 1), "trades settled"),
+        (said("TradeClosed", "outcome", lambda word: word + 1), "outcome"),
+    )
+
+
+def test_disputes_end_by_arbiters_or_by_time(market: TradedMarket) -> None:
+    batch = decided(market)
+    for index in range(6):
+        batch.dispute(index)
+    agrees(market)
+    batch.rule(0, batch.outcome(0))
+    batch.rule(1, REFUNDED)
+    batch.rule(2, Outcome(OutcomeKind.SLASHED, 0, CEILING // 100))
+    half = batch.outcome(3)
+    batch.rule(3, Outcome(OutcomeKind.SETTLED, 1, max(CEILING // 10, half.units // half.runs_delivered)))
+    reveal(batch, 4)
+    agrees(market)
+    market.wait(market.made["dispute_window"])
+    batch.time_out(5)  # Nobody revealed a receipt: it is refunded.
+    market.settle(batch.said, batch.records)
+    market.wait(market.made["dispute_window"])
+    batch.time_out(4)  # A receipt was revealed and nobody ruled: it stands.
+    assert agrees(market).trades_open == 0
+    names(
+        market,
+        (said("DisputeRuled", "reward", lambda value: value + 1), "reward of the dispute"),
+        (said("DisputeRuled", "forfeited", lambda value: value - 1), "forfeited of the dispute"),
+        (said("DisputeOpened", "rule_by", lambda value: value + 1), "end of the time to rule"),
+        (said("DisputeOpened", "bond", lambda value: value + 1), "bond of the dispute"),
+        (said("ReceiptRevealed", "run", lambda value: value + 1), "run of the revealed receipt"),
+    )
+
+
+def test_a_provider_disputes_what_it_was_denied_and_a_wrong_challenger_pays(market: TradedMarket) -> None:
+    batch = decided(market)
+    batch.dispute(0, batch.records[0].provider)
+    batch.rule(0, REFUNDED)
+    batch.dispute(1, batch.records[1].provider)
+    batch.dispute(2, batch.records[2].buyer)
+    batch.rule(2, REFUNDED)
+    market.wait(2 * market.made["dispute_window"])
+    batch.time_out(1)
+    market.settle(batch.said, batch.records)
+    assert agrees(market).trades_open == 0
+
+
+def reveal(batch: Locked, index: int) -> None:
+    market, record = batch.market, batch.records[index]
+    root = identity.to_hex(batch.said["receipts_root"])
+    document = json.loads((market.evidence / "settlements" / f"{root}.json").read_bytes())
+    leaves, mine = [], None
+    for item in document["receipts"]:
+        receipt = Receipt.from_json(item["receipt"])
+        leaf = (receipt.digest(market.domain), receipt.trade, receipt.run, item["verdict"])
+        leaves.append(leaf)
+        if receipt.trade == record.trade and mine is None:
+            mine = (leaf, receipt, item["signature"])
+    assert mine is not None
+    leaf, receipt, signature = mine
+    proof = receipts_tree(leaves).proof(leaves.index(leaf))
+    batch.send(
+        abi.encode_reveal(
+            batch=batch.said["head"].id(),
+            record=record,
+            words=receipt_words(receipt),
+            signature=identity.from_hex(signature),
+            verdict_of_run=leaf[3],
+            proof=proof,
+        )
+    )
+
+
+def receipt_words(receipt: Receipt) -> bytes:
+    """The fields as EIP-712 encodes them, one word each; text by its hash."""
+    words = []
+    for kind, _, name in layout(Receipt.TYPE):
+        value = getattr(receipt, name)
+        if kind == "string":
+            value = identity.keccak(value.encode())
+        words.append(value if isinstance(value, bytes) else value.to_bytes(32, "big"))
+    return b"".join(words)
+
+
+def test_trades_end_by_a_signature_by_time_and_as_attested(market: TradedMarket) -> None:
+    batch, grace = lock(market), market.made["verification_grace"]
+    head = batch.said["head"]
+    key_of = {key.address: key for key in (*market.buyers, *market.providers)}
+    for index, outcome in ((0, Outcome(OutcomeKind.SETTLED, 1, CEILING)), (1, REFUNDED)):
+        record = batch.records[index]
+        loser = record.buyer if outcome.kind else record.provider
+        packed = pack_outcomes([(index, outcome)])
+        batch.send(
+            abi.encode_accept(
+                head=head,
+                account=loser,
+                outcomes=[(index, outcome)],
+                proven=batch.proven(index),
+                signature=key_of[loser].sign(Acceptance(head.id(), packed).digest(market.domain)),
+            )
+        )
+    attested = batch.records[2]
+    said_by = DeliveryAttestation(head.id(), attested.trade, 1, CEILING // 2).digest(market.domain)
+    batch.send(
+        abi.encode_attest_delivery(
+            head=head,
+            verifiers=market.verifiers,
+            proven=batch.proven(2),
+            runs_delivered=1,
+            units=CEILING // 2,
+            signatures=[market.verifier.sign(said_by)],
+        )
+    )
+    agrees(market)
+    market.wait(3600 + grace)
+    rest = prove_records(batch.records, [0, *range(3, len(batch.records))])
+    batch.send(abi.encode_refund(head=head, proven=rest))
+    market.wait(grace)
+    batch.send(abi.encode_pay_attested(head=head, verifiers=market.verifiers, proven=batch.proven(2)))
+    assert agrees(market).trades_open == 0
+    names(
+        market,
+        (said("DeliveryAttested", "units", lambda units: units + 1), "verifier signatures"),
+        (
+            calldata("accept", lambda text, _: text.replace(text[-140:-130], "1234567890")),
+            "acceptance signed",
+        ),
+    )
+
+
+def test_sessions_pay_by_vouchers_and_give_back_the_rest(market: TradedMarket) -> None:
+    buyer, provider = market.buyers[0], market.providers[0]
+    now = int(market.node.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    session = Session(buyer.address, 50 * TOKEN, provider.address, now + 3600, 7)
+    market.send(market.market, buyer.address, abi.encode_call("openSession", session))
+    agrees(market)
+    for cumulative in (3 * TOKEN, 11 * TOKEN + 1):
+        signature = buyer.sign(Voucher(session.id(), cumulative).digest(market.domain))
+        voucher = abi.signed_voucher(session, cumulative, signature)
+        market.send(market.market, provider.address, abi.encode_call("redeem", [voucher, voucher]))
+    agrees(market)
+    market.send(market.market, provider.address, abi.encode_call("closeSession", session))
+    agrees(market)
+    names(
+        market,
+        (said("VoucherRedeemed", "cumulative", lambda value: value + 1), "paid by a voucher"),
+        (said("VoucherRedeemed", "paid_and_fee", lambda value: value + 1), "fee of a voucher"),
+        (said("SessionClosed", "released", lambda value: value + 1), "released at the end"),
+    )
+
+
+def test_orders_end_by_cancellation_or_by_a_younger_one_in_their_place(market: TradedMarket) -> None:
+    seller, buyer = market.providers[1], market.buyers[1]
+
+    def younger(now: int) -> tuple[list[Placed], list[Placed]]:
+        offers, bids = market.orders(now)
+        return (
+            [market.placed(seller, replace(offers[1].order, nonce=offers[1].order.nonce + 256))],
+            [market.placed(buyer, replace(bids[1].order, nonce=bids[1].order.nonce + 512))],
+        )
+
+    first = lock(market)
+    second = lock(market, younger)
+    assert second.records
+    for nonce in (market.auctions + 256, market.auctions, 200, 4097):
+        market.send(market.market, seller.address, abi.encode_call("cancel", SIDE_SELL, nonce))
+        market.send(market.market, buyer.address, abi.encode_call("cancel", SIDE_BUY, nonce))
+    agrees(market)
+    market.wait(3600 + market.made["verification_grace"])
+    for batch in (first, second):
+        proven = prove_records(batch.records, range(len(batch.records)))
+        batch.send(abi.encode_refund(head=batch.said["head"], proven=proven))
+    agrees(market)
+
+
+def test_delegates_spend_by_the_day_and_wallets_answer_for_themselves(market: TradedMarket) -> None:
+    delegate, stranger = Key("delegate"), Key("owner of a wallet")
+    buyer, wallet = market.buyers[2], market.buyers[3]
+    market.node.rpc("anvil_setCode", wallet.address, ALWAYS)
+    registry = market.made["registry"]
+    for cap in (1, 10**6 * TOKEN):
+        call = abi.encode_call("setDelegate", delegate.address, SIDE_BUY, cap, 10**6 * TOKEN, 2**39)
+        market.send(registry, buyer.address, call)
+
+    def orders(now: int) -> tuple[list[Placed], list[Placed]]:
+        offers, bids = market.orders(now)
+        return offers, [market.placed(delegate, bids[2].order), market.placed(stranger, bids[3].order)]
+
+    for _ in range(2):
+        batch = lock(market, orders)
+        assert {record.buyer for record in batch.records} == {buyer.address, wallet.address}
+        proven = prove_records(batch.records, range(len(batch.records)))
+        market.wait(3600 + market.made["verification_grace"])
+        batch.send(abi.encode_refund(head=batch.said["head"], proven=proven))
+    differences = audited(market).differences
+    assert [str(difference) for difference in differences] == []
+
+
+def test_money_leaves_to_its_owner_or_into_another_market(market: TradedMarket) -> None:
+    ada, bo = market.buyers[0], market.buyers[1]
+    for key in (ada, bo):
+        market.send(market.market, key.address, abi.encode_call("requestWithdrawal", 5 * TOKEN))
+    agrees(market)
+    market.wait(market.made["withdrawal_delay"])
+    market.send(market.market, ada.address, abi.encode_call("withdraw", ada.address))
+    other = another(market)
+    migration = Migration(bo.address, other, 0, 2**39)
+    signature = bo.sign(migration.digest(market.domain))
+    market.send(
+        market.market, ada.address, abi.encode_call("migrate", bo.address, other, 0, 2**39, signature)
+    )
+    report = agrees(market)
+    assert report.custody < 2 * 10**6 * TOKEN * (len(market.buyers) + len(market.providers))
+    found = audit(market.node.url, other, str(market.folder / "nothing"))
+    assert found.custody == 5 * TOKEN
+    names(market, (said("Migrated", "amount", lambda value: value + 1), "withdrawal of all"))
+
+
+def another(market: TradedMarket) -> str:
+    """A second market for the same token, as a new deployment would be."""
+    address = market.keys.address
+    (market.folder / "nothing").mkdir()
+    made = deploy(
+        market.node.url,
+        deployment_file=market.folder / "other.json",
+        var=market.compiled or market.folder,
+        deployer=address("deployer"),
+        sign_transaction=lambda fields: market.keys.sign_transaction("deployer", fields).raw,
+        sign_as_operator=lambda digest: market.keys.sign_digest("operator", digest),
+        mine=True,
+        parameters=Parameters(
+            profile="default",
+            **PROFILES["default"],
+            admin=address("admin"),
+            operator=address("operator"),
+            relayer=address("relayer"),
+            acknowledger=address("acknowledger"),
+            treasury=address("treasury"),
+            pool=address("pool"),
+            rerun_account=address("rerun"),
+            members=(market.verifier.address,),
+            threshold=1,
+            arbiters=(market.arbiter.address,),
+            arbiter_threshold=1,
+            token=market.made["token"],
+        ),
+    )
+    return str(made["market"])
