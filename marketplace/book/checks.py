@@ -100,7 +100,7 @@ def _acknowledged(order: Order, domain: Domain, operators: set[str]) -> Iterator
 def _cancelled(order: Order, domain: Domain, delegates: set[tuple[Any, Any]]) -> Iterator[Finding]:
     if not order.cancel_signature:
         return
-    wish = Cancel(maker=order.maker, order=from_hex(order.order_hash))
+    wish = Cancel(maker=order.maker, side=order.side, nonce=order.nonce)
     signer = _signer(wish.digest(domain), order.cancel_signature)
     if signer != order.maker and (order.maker, signer) not in delegates:
         expected = f"signed by {order.maker} or a delegate"

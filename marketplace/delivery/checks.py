@@ -19,8 +19,6 @@ from suan.core.units import BaseUnits, Price, WorkUnits, bond, bond_price, lock_
 TABLE = "clearing_trade"
 CHUNK_ROWS = 500
 EVENT_COLUMNS = {
-    "offer_hash": "offer",
-    "bid_hash": "bid",
     "provider": "provider",
     "buyer": "buyer",
     "index": "index",
