@@ -5,6 +5,7 @@ highest number that was ever final, and a reorganisation below it halts settleme
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -153,6 +154,14 @@ def events_of(*, name: str, subject: str, confirmations: int = 0) -> list[ChainE
         block__number__lte=_ceiling(confirmations),
     )
     return list(rows.select_related("block").order_by("position"))
+
+
+def subjects_of(*, names: Sequence[str], subjects: Sequence[str]) -> set[str]:
+    """Those of `subjects` (hex) about which a canonical event of one of these names speaks."""
+    rows = ChainEvent.objects.filter(
+        name__in=names, subject__in=[subject.lower() for subject in subjects], block__canonical=True
+    )
+    return set(rows.values_list("subject", flat=True))
 
 
 def outgoing(key: str) -> OutgoingTx | None:

@@ -390,6 +390,8 @@ SIGN_IN_SECONDS = whole("SIGN_IN_SECONDS", 300)  # Life of a sign-in challenge.
 FEE_BPS = whole("FEE_BPS", 100)
 BOND_BPS = whole("BOND_BPS", 2500)
 BOND_FLOOR_PRICE = whole("BOND_FLOOR_PRICE", 10**16)
+DISPUTE_BOND = whole("DISPUTE_BOND", 10**18)
+PAYOUT_CAP = whole("PAYOUT_CAP", 10**24)  # Of verdicts, in a dispute window.
 FAUCET = flag("FAUCET", default=LOCAL_CHAIN)
 FAUCET_TOKENS = whole("FAUCET_TOKENS", 1_000 * 10**18)
 FAUCET_GAS_WEI = whole("FAUCET_GAS_WEI", 10**18)

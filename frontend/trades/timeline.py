@@ -16,7 +16,10 @@ ENDED = ("settled", "refunded", "slashed", "rejected")
 
 @dataclass(frozen=True)
 class Step:
-    """state: done, now, todo or failed. at: unix seconds when known. finality: of its transaction, if it has one."""
+    """state: done, now, todo or failed. at: unix seconds when known; until: when its window ends.
+
+    finality: of its transaction, if it has one.
+    """
 
     name: str
     state: str
@@ -25,10 +28,16 @@ class Step:
     finality: str = ""
     tx_hash: str | None = None
     block_number: int | None = None
+    until: int | None = None
 
 
-def steps(trade: dict[str, Any], trade_hash: str, receipts: list[Any]) -> list[Step]:
-    """matched, locked, delivered, verified, closed, final. receipts: those of its runs, for the times."""
+def steps(
+    trade: dict[str, Any], trade_hash: str, receipts: list[Any], verdict: dict[str, Any] | None
+) -> list[Step]:
+    """matched, locked, delivered, verified, decided, closed, final.
+
+    receipts: those of its runs, for the times. verdict: the settlement that names the trade, as the API shows it, or None.
+    """
     delivered_at = max((receipt.submitted_at for receipt in receipts), default=None)
     verified_at = max((receipt.verified_at for receipt in receipts if receipt.verified_at), default=None)
     locked = _event("TradeLocked", trade_hash)
@@ -38,6 +47,7 @@ def steps(trade: dict[str, Any], trade_hash: str, receipts: list[Any]) -> list[S
         _lock_step(trade, locked),
         _delivery_step(trade, delivered_at),
         _verdict_step(trade, verified_at),
+        _decided_step(trade, trade_hash, verdict, closed),
         _close_step(trade, closed),
         _final_step(trade, closed),
     ]
@@ -52,8 +62,8 @@ def next_step(trade: dict[str, Any]) -> str:
                     "What is not delivered is refunded."),
         "delivered": _("Next: the verifier runs the job again and compares output, counters and fuel."),
         "verified": _("Next: the exchange sends the outcome to the contract, together with others."),
-        "closing": _("Next: the closing transaction must be included. "
-                     "If it never is, anybody may refund from refund after."),
+        "closing": _("Next: the verdict waits on chain until its dispute window is over; then it is settled. "
+                     "If no verdict gets there, anybody may refund from refund after."),
         "rejected": _("The contract refused to lock it; the quantity went back to both orders."),
     }  # fmt: skip
     if trade["status"] in sentences:
@@ -109,10 +119,39 @@ def _verdict_step(trade: dict[str, Any], at: int | None) -> Step:
     )
 
 
+def _decided_step(
+    trade: dict[str, Any], trade_hash: str, verdict: dict[str, Any] | None, closed: Any
+) -> Step:
+    """The verdict on chain, and until when anybody may dispute it."""
+    name = _("Decided")
+    if _event("DisputeOpened", trade_hash) is not None:
+        ruled = _event("DisputeRuled", trade_hash)
+        text = (
+            _("Disputed: arbiters rule, or the deadline does.")
+            if ruled is None
+            else _("Disputed, and ruled.")
+        )
+        return Step(name, "now" if ruled is None else "done", text)
+    if verdict is None:
+        text = _("Verifiers sign the outcome; no money moves before the dispute window is over.")
+        if closed is not None:
+            text = _("Ended without a verdict: accepted by signature, or by time.")
+        return Step(name, "todo" if closed is None else "done", text)
+    text = _("The verifiers have signed the outcome; anybody may dispute it inside the window.")
+    return Step(
+        name,
+        "done" if closed is not None else _state(trade, "closing"),
+        text,
+        until=verdict["settle_at"],
+        finality=verdict["finality"],
+        tx_hash=verdict["tx_hash"],
+    )
+
+
 def _close_step(trade: dict[str, Any], event: Any) -> Step:
     if event is None:
         text = _("The contract pays what was counted and returns the rest.")
-        return Step(_("Closed"), _state(trade, "verified", "closing"), text)
+        return Step(_("Closed"), "todo", text)
     close = trade["close"]
     texts = {
         "settled": _("Paid %(paid)s, of it fee %(fee)s; the rest of the lock went back, the bond too."),

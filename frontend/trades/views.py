@@ -42,15 +42,16 @@ def trade(request: HttpRequest, trade_id: str) -> HttpResponse:
     who = who_looks(request)
     is_buyer = who is not None and who.address == row.buyer
     closing = settlement.settlement_of(row.pk)
+    verdict = settlement.render(closing) if closing else None
     context = {
         "trade": view,
-        "steps": timeline.steps(view, row.trade_hash, _receipts(row)),
+        "steps": timeline.steps(view, row.trade_hash, _receipts(row), verdict),
         "next_step": timeline.next_step(view),
         "ended": view["status"] in timeline.ENDED and view["finality"] in ("final", "pending"),
         "is_buyer": is_buyer,
         "is_provider": who is not None and who.address == row.provider,
         "runs": _runs(view, is_buyer),
-        "settlement": settlement.render(closing) if closing else None,
+        "settlement": verdict,
         "disclosure": row.bid.terms["disclosure"],
         "terms": {"bid": row.bid.terms_hash, "offer": row.offer.terms_hash},
         "job": row.bid.terms,

@@ -24,7 +24,7 @@ from marketplace.delivery.models import Run
 from marketplace.receipts import queries as receipts
 from marketplace.settlement import evidence as documents
 from marketplace.settlement.closes import observe_closes, return_quantities
-from marketplace.settlement.deciding import settle_decided
+from marketplace.settlement.deciding import settle_decided, time_out_disputed
 from marketplace.settlement.evidence import RunOutcome
 from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import Closing, SettlementBatch
@@ -46,6 +46,7 @@ __all__ = [
     "retry_failed",
     "return_quantities",
     "settle_decided",
+    "time_out_disputed",
 ]
 
 TRADES_PER_SWEEP_MAX = 500

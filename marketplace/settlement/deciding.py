@@ -6,7 +6,7 @@ Idempotent: the keys of the transactions are kept in the row, and the contract p
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 
@@ -15,16 +15,19 @@ from ledger import queries as ledger
 from marketplace.clearing.models import CLOSING, Trade
 from marketplace.settlement.lockbatches import BatchUnknown, lock_batch_of
 from marketplace.settlement.models import SettlementBatch
-from suan.core.abi import encode_settle
+from suan.core.abi import encode_settle, encode_time_out
 from suan.core.identity import from_hex
-from suan.core.records import Outcome
+from suan.core.records import Outcome, OutcomeKind
 from suan.core.settlement import prove_records
 
 SIGNER = "relayer"
 SETTLEMENTS_PER_SWEEP_MAX = 200
+DISPUTES_PER_SWEEP_MAX = 200
 TRIES_MAX = 50
 CLOCK_SECONDS = 1
 """The chain's clock may be behind ours by a block."""
+ENDINGS = ("TradeClosed", "OutcomeRefused")
+"""What the chain says of a trade that its verdict, or its dispute, no longer holds."""
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +35,8 @@ log = logging.getLogger(__name__)
 def settle_decided(*, now: int) -> int:
     """Plan settle(...) for verdicts whose dispute window is over; returns how many. Nothing while halted.
 
-    A settlement that failed (the payout cap of the verifiers was reached, say) is planned again one window later, as
-    long as trades of it wait.
+    What a settlement left (it failed, or the payout cap of the verifiers was reached) is planned again one window later,
+    as long as trades of the verdict wait.
     """
     if ledger.is_halted():
         return 0
@@ -49,26 +52,73 @@ def settle_decided(*, now: int) -> int:
     return count
 
 
+def time_out_disputed(*, now: int) -> int:
+    """Plan timeOut(...) for disputes that nobody backed or ruled on in time; returns how many.
+
+    Too early for the chain's clock, or above the payout cap of the window: planned again one window later.
+    """
+    if ledger.is_halted():
+        return 0
+    closing = Trade.objects.filter(status=CLOSING, closing__event_position=None).order_by("id")
+    disputed = _still(closing[:DISPUTES_PER_SWEEP_MAX], about=("DisputeOpened",), not_about=ENDINGS)
+    return sum(_time_out(trade, now) for trade in disputed)
+
+
+def _still(trades: Iterable[Trade], *, about: Sequence[str], not_about: Sequence[str]) -> list[Trade]:
+    """Those of the trades that the chain has spoken of in the first way and not in the second; `about` () is all of them."""
+    rows = {trade.trade_hash: trade for trade in trades}
+    said = ledger.subjects_of(names=about, subjects=list(rows)) if about else set(rows)
+    ended = ledger.subjects_of(names=not_about, subjects=list(said))
+    return [trade for name, trade in rows.items() if name in said - ended]
+
+
 def _settle(settlement: SettlementBatch, now: int) -> int:
     if settlement.settle_at is None:
         settlement.settle_at = _window_end(settlement)
         if settlement.settle_at is None:
             return 0
         settlement.save(update_fields=["settle_at"])
-    if now <= settlement.settle_at + CLOCK_SECONDS or len(settlement.settle_keys) >= TRIES_MAX:
+    tries = len(settlement.settle_keys)
+    due = settlement.settle_at + tries * ledger.deployment().dispute_window
+    if now <= due + CLOCK_SECONDS or tries >= TRIES_MAX:
         return 0
-    last = ledger.outgoing(settlement.settle_keys[-1]) if settlement.settle_keys else None
-    if last is not None and last.status != "failed":
+    last = ledger.outgoing(settlement.settle_keys[-1]) if tries else None
+    if last is not None and last.status not in ("failed", "final"):
         return 0
-    if last is not None and now <= settlement.settle_at + ledger.deployment().dispute_window:
+    named = Trade.objects.filter(closing__settlement=settlement, status=CLOSING).order_by("index")
+    if not _still(named, about=(), not_about=(*ENDINGS, "DisputeOpened")):
         return 0
     calldata = _calldata(settlement)
     with transaction.atomic():
-        key = f"settle:{settlement.verdict}:{len(settlement.settle_keys) + 1}"
+        key = f"settle:{settlement.verdict}:{tries + 1}"
         outgoing.plan(key=key, signer=SIGNER, to=ledger.deployment().market, calldata=calldata)
         settlement.settle_keys = [*settlement.settle_keys, key]
-        settlement.settle_at = now if last is not None else settlement.settle_at
-        settlement.save(update_fields=["settle_keys", "settle_at"])
+        settlement.save(update_fields=["settle_keys"])
+    return 1
+
+
+def _time_out(trade: Trade, now: int) -> int:
+    opened = ledger.events_of(name="DisputeOpened", subject=trade.trade_hash)[-1].args
+    backed = ledger.subjects_of(names=["ReceiptRevealed"], subjects=[trade.trade_hash])
+    unbacked = opened["kind"] == OutcomeKind.SETTLED and not backed
+    early = unbacked and opened["challenger"] != trade.provider
+    due = int(opened["reveal_by"] if early else opened["rule_by"])
+    window = ledger.deployment().dispute_window
+    tries = max(0, now - CLOCK_SECONDS - due) // window + 1
+    key = f"timeout:{trade.trade_hash}:{tries}"
+    if now <= due + CLOCK_SECONDS or tries > TRIES_MAX or ledger.outgoing(key) is not None:
+        return 0
+    before = ledger.outgoing(f"timeout:{trade.trade_hash}:{tries - 1}")
+    if before is not None and before.status != "failed":
+        return 0
+    try:
+        batch = lock_batch_of(trade.trade_hash)
+    except BatchUnknown as error:
+        log.warning("the dispute of %s is not ended now: %s", trade.trade_id, error)
+        return 0
+    proven = prove_records(batch.records, [batch.index_of(from_hex(trade.trade_hash))])
+    calldata = encode_time_out(head=batch.head, proven=proven)
+    outgoing.plan(key=key, signer=SIGNER, to=ledger.deployment().market, calldata=calldata)
     return 1
 
 

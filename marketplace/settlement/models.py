@@ -13,8 +13,9 @@ class SettlementBatch(models.Model):
     """One decide(...) about trades of one lock batch, committed to by the root of their receipts, and its settle(...).
 
     `outcomes` is [{trade, kind, runs_delivered, units}] in order of index. A batch whose verdict failed on chain stays as
-    it was; its trades are cut again with the next `attempt`. `settle_at` is when settle(...) is planned (or planned
-    again): the end of the dispute window, unknown until the verdict is on chain. `settle_keys` are its transactions.
+    it was; its trades are cut again with the next `attempt`. `settle_at` is the end of the dispute window, unknown until
+    the verdict is on chain. `settle_keys` are the transactions with settle(...): what one leaves, the next one takes up a
+    dispute window later.
     """
 
     lock_batch = models.CharField(max_length=66, db_index=True)

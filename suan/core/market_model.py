@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from suan.core.identity import BadSignature, keccak, recover
-from suan.core.market_endings import Endings
+from suan.core.market_disputes import Disputes
 from suan.core.market_state import (
     DAY_SECONDS,
     PLACES,
@@ -58,8 +58,8 @@ class _Checked:
     spend_cap: int = 0
 
 
-class MarketModel(Endings):
-    """One Market: money in and out, cancels and openings here, everything that ends a trade in Endings."""
+class MarketModel(Disputes):
+    """One Market: money in and out, cancels and openings here, everything that ends a trade in Endings and Disputes."""
 
     def deposit(self, account: str, amount: int) -> None:
         if amount == 0:

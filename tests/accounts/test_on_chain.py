@@ -152,15 +152,15 @@ def test_an_order_that_its_maker_cancelled_on_chain_leaves_the_book(chain: World
     assert book.apply_chain_cancels(now=now()) == 0
     order = Order.objects.get()
     from ledger import custodial as keys
-    from suan.core.identity import from_hex
     from suan.core.orders import Cancel
+    from suan.core.signed import SIDE_BUY
 
-    wish = Cancel(buyer.address, from_hex(order.order_hash))
+    wish = Cancel(buyer.address, SIDE_BUY, order.nonce)
     signature = keys.sign_digest(
         buyer.address, wish.digest(market_domain(chain.known.chain_id, chain.known.market))
     )
     chain.person("stranger")
-    chain.send("stranger", chain.known.market, "cancelSigned", buyer.address, wish.order, signature)
+    chain.send("stranger", chain.known.market, "cancelSigned", buyer.address, SIDE_BUY, wish.nonce, signature)
     settle(chain)
     assert book.apply_chain_cancels(now=now()) == 1
     assert buyer.get(f"/orders/{order_id}").json()["order_status"] == "canceled"

@@ -48,7 +48,8 @@ def test_every_behaviour_has_its_tree_beside_it(path: Path) -> None:
     assert "──" in tree.read_text()
 
 
-def test_the_custody_contract_stays_readable() -> None:
+def test_the_contract_that_holds_money_stays_readable() -> None:
     lines = {path.name: len(path.read_text().splitlines()) for path in (CONTRACTS / "src").rglob("*.sol")}
-    assert lines["Market.sol"] + lines["Custody.sol"] + lines["Openings.sol"] <= 750
+    market = ("Market.sol", "Custody.sol", "SignedOrders.sol", "Openings.sol")
+    assert sum(lines[name] for name in market) <= 900
     assert max(lines.values()) <= 400

@@ -113,3 +113,9 @@ def tokens_of(live: Live, address: str) -> int:
     data = encode_call("balanceOf", address)
     value = decode_result("balanceOf", rpc.read(live.deployment["token"], data, rpc.block_number()))
     return int(value["value"])
+
+
+def head_time(live: Live) -> int:
+    """Unix seconds of the newest block."""
+    rpc = live.rpc()
+    return int(rpc.block(rpc.block_number())["timestamp"], 16)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.journey.live import Live
 from tests.journey.people import (
     bid_for_nbody,
     deposit_from_faucet,
+    head_time,
     list_capacity,
     measured_ceiling,
     open_custodial,
@@ -83,8 +85,9 @@ def test_a_trade_goes_from_listing_to_payout_and_stands_up_to_an_audit(live: Liv
     wait_until("Vera's money to be free again", lambda: available(vera) == vera_before + paid - fees)
 
     # Berta leaves with a part of it: asked for, delayed, then paid to her own address on chain.
-    amount = units.parse_tokens(WITHDRAWN)
-    owned, asked_at = tokens_of(live, wallet.address), berta.account()
+    amount, asked_by = units.parse_tokens(WITHDRAWN), head_time(live)
+    owned = tokens_of(live, wallet.address)
+    assert berta.account()["exits"] == []
     key_file = tmp_path / "wallet.json"
     key_file.write_text(json.dumps({"secret": wallet._secret.hex()}))
     key_file.chmod(0o600)
@@ -92,10 +95,12 @@ def test_a_trade_goes_from_listing_to_payout_and_stands_up_to_an_audit(live: Liv
         "account", "withdraw", WITHDRAWN, "--key", str(key_file), environment={"SUAN_API_KEY": berta_key}
     )
     assert left.exit_code == 0, left.output
-    assert asked_at["exits"] == []
-    wait_until("the exit to wait for its delay", lambda: bool(berta.account()["exits"]))
-    assert tokens_of(live, wallet.address) == owned
+    exits: list[dict[str, Any]] = []
+    wait_until(
+        "the exit to wait for its delay", lambda: exits.extend(berta.account()["exits"]) or bool(exits)
+    )
     wait_until("the payout", lambda: tokens_of(live, wallet.address) == owned + amount)
+    assert head_time(live) >= exits[0]["ready_at"] >= asked_by + live.deployment["withdrawal_delay"]
     wait_until("the exit to be final", lambda: not berta.account()["exits"])
     wait_until("Berta's books to say so", lambda: available(berta) == berta_before - paid - amount)
 

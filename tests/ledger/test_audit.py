@@ -172,7 +172,8 @@ def test_a_changed_balance_is_named_with_both_values(traded: World, column: str)
 def test_a_changed_column_of_an_event_is_named(traded: World, column: str):
     event = ChainEvent.objects.filter(name="TradeLocked").select_related("block").first()
     tamper(
-        f"UPDATE ledger_chainevent SET {column} = overlay({column} placing 'f' from 8) WHERE id = %s",
+        f"UPDATE ledger_chainevent SET {column} = overlay({column} placing"
+        f" CASE substr({column}, 8, 1) WHEN 'f' THEN 'e' ELSE 'f' END from 8) WHERE id = %s",
         event.pk,
     )
     assert ("ledger_chainevent", f"{event.block.hash}:{event.log_index}", column) in findings(traded)

@@ -137,4 +137,6 @@ def test_a_procfile_with_an_unknown_variable_is_refused_by_line(tmp_path: Path) 
 def test_a_program_is_a_direct_child_so_that_its_death_is_seen(watched: Supervisor) -> None:
     watched.start(Program("sleeper", SLEEPER))
     assert psutil.Process(watched.pid("sleeper")).ppid() == os.getpid()
-    assert psutil.Process(watched.pid("sleeper")).cmdline()[0] == sys.executable
+    sleeper = psutil.Process(watched.pid("sleeper"))
+    assert child.wait_until(sleeper.cmdline, seconds=5)  # a process in the middle of its exec has none
+    assert sleeper.cmdline()[0] == sys.executable

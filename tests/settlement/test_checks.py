@@ -46,7 +46,7 @@ RECEIPT_COLUMNS = {
     "peak_memory_bytes": "peak_memory_bytes + 1",
     "started_at": "started_at + 1",
     "ended_at": "ended_at + 1",
-    "signature": "overlay(signature placing 'f' from 40)",
+    "signature": "overlay(signature placing CASE substr(signature, 40, 1) WHEN 'f' THEN 'e' ELSE 'f' END from 40)",
     "agent": "'0x" + "ab" * 20 + "'",
     "submitted_at": "submitted_at + 1",
     "status": "'rejected'",

@@ -71,6 +71,8 @@ class Command(BaseCommand):
             fee_bps=settings.FEE_BPS,
             bond_bps=settings.BOND_BPS,
             bond_floor_price=settings.BOND_FLOOR_PRICE,
+            dispute_bond=settings.DISPUTE_BOND,
+            payout_cap=settings.PAYOUT_CAP,
             token=token,
             **windows,
         )

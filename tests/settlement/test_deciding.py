@@ -1,0 +1,153 @@
+"""From the verdict to the money: what a settlement leaves is settled later, and no dispute waits for ever."""
+
+import time
+
+import pytest
+
+from ledger import queries as ledger
+from marketplace.clearing.models import Trade
+from marketplace.settlement import actions
+from marketplace.settlement.lockbatches import lock_batch_of
+from marketplace.settlement.models import SettlementBatch
+from suan.core.identity import from_hex
+from suan.core.records import Outcome, pack_outcomes
+from suan.core.settlement import prove_records
+from suan.core.units import Price, billed_units, payment
+from tests.settlement.exchange import Exchange
+
+CEILING = 3_600
+PRICE = Price(10**18 // 2)
+RUN_PAYMENT = payment(PRICE, billed_units(1, CEILING))
+
+
+@pytest.fixture
+def low_cap(settings) -> None:
+    """Verdicts pay out one run, and not two, in a dispute window: for a market deployed after this."""
+    settings.PAYOUT_CAP = RUN_PAYMENT * 3 // 2
+
+
+def head_time(exchange: Exchange) -> int:
+    return int(exchange.world.anvil.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+
+def lock_two(exchange: Exchange) -> None:
+    """Two trades of one run each, in one lock batch."""
+    exchange.offer()
+    for number in range(2):
+        exchange.bid(client_order_id=f"bid-{number}", runs=1)
+    exchange.lock()
+
+
+def deliver_all(exchange: Exchange) -> None:
+    for lease in exchange.lease():
+        exchange.deliver(lease)
+    exchange.verify()
+
+
+def observe(exchange: Exchange) -> None:
+    exchange.settle_chain()
+    actions.observe_closes(now=int(time.time()))
+
+
+def statuses() -> list[str]:
+    return list(Trade.objects.order_by("id").values_list("status", flat=True))
+
+
+def cut(exchange: Exchange) -> SettlementBatch:
+    now = int(time.time())
+    actions.conclude_trades(now=now)
+    (settlement,) = actions.cut_batches(now=now, pace_seconds=0, outcomes_max=100)
+    exchange.settle_chain()
+    return settlement
+
+
+def dispute(exchange: Exchange, settlement: SettlementBatch, trade: Trade, challenger: str) -> None:
+    """Lock a bond against what was decided about one trade."""
+    world, batch = exchange.world, lock_batch_of(trade.trade_hash)
+    outcomes = [
+        (
+            batch.index_of(from_hex(row["trade"])),
+            Outcome(row["kind"], row["runs_delivered"], int(row["units"])),
+        )
+        for row in settlement.outcomes
+    ]
+    verdict = (pack_outcomes(outcomes), from_hex(settlement.receipts_root))
+    proven = prove_records(batch.records, [batch.index_of(from_hex(trade.trade_hash))])
+    world.send(challenger, world.known.market, "dispute", batch.head, verdict, proven.plain())
+    exchange.settle_chain()
+
+
+def with_money(exchange: Exchange, name: str) -> str:
+    """Somebody with two tokens in the market and no part in any trade."""
+    world, amount = exchange.world, 2 * 10**18
+    address = world.person(name)
+    for to, call, arguments in (
+        (world.known.token, "faucet", (address, amount)),
+        (world.known.token, "approve", (world.known.market, amount)),
+        (world.known.market, "deposit", (address, amount)),
+    ):
+        world.send(name, to, call, *arguments)
+    return address
+
+
+def test_what_the_payout_cap_left_is_settled_a_dispute_window_later(low_cap, exchange):
+    lock_two(exchange)
+    assert statuses() == ["locked", "locked"]
+    assert set(Trade.objects.values_list("price", flat=True)) == {PRICE}
+    deliver_all(exchange)
+    cut(exchange)
+    exchange.pass_window()
+    observe(exchange)
+    assert sorted(statuses()) == ["closing", "settled"]
+    assert actions.settle_decided(now=head_time(exchange)) == 0  # not before the next window
+    exchange.settle_chain(final=True)
+    exchange.pass_window()
+    observe(exchange)
+    assert statuses() == ["settled", "settled"]
+    exchange.settle_chain(final=True)
+    exchange.pass_window()
+    assert len(SettlementBatch.objects.get().settle_keys) == 2  # and nothing is planned for what has ended
+    buyer = exchange.world.chain_balances(exchange.buyer.address)
+    assert buyer == (100 * 10**18 - 2 * RUN_PAYMENT, 0, 0)
+
+
+def test_a_disputed_trade_that_nobody_backs_is_refunded_and_the_rest_of_the_verdict_settles(exchange):
+    lock_two(exchange)
+    with_money(exchange, "stranger")
+    deliver_all(exchange)
+    settlement = cut(exchange)
+    first, second = Trade.objects.order_by("index")
+    dispute(exchange, settlement, first, "stranger")
+    exchange.pass_window()
+    observe(exchange)
+    assert statuses() == ["closing", "settled"]
+    (opened,) = ledger.events(name="DisputeOpened")
+    assert head_time(exchange) >= opened.args["reveal_by"]
+    assert actions.time_out_disputed(now=opened.args["reveal_by"]) == 0  # the chain's clock may be behind
+    assert actions.time_out_disputed(now=opened.args["reveal_by"] + 2) == 1
+    assert actions.time_out_disputed(now=opened.args["reveal_by"] + 2) == 0
+    observe(exchange)
+    assert statuses() == ["refunded", "settled"]
+    assert actions.time_out_disputed(now=opened.args["rule_by"] + 100) == 0
+    assert exchange.world.chain_balances(exchange.buyer.address) == (100 * 10**18 - RUN_PAYMENT, 0, 0)
+
+
+def test_a_disputed_trade_that_nobody_rules_on_ends_as_it_was_decided(exchange):
+    exchange.trade()
+    with_money(exchange, "stranger")
+    (lease,) = exchange.lease()
+    exchange.deliver(lease, fp64=10**15)
+    exchange.verify()
+    settlement = cut(exchange)
+    dispute(exchange, settlement, Trade.objects.get(), "stranger")
+    (opened,) = ledger.events(name="DisputeOpened")
+    exchange.pass_window()
+    assert SettlementBatch.objects.get().settle_keys == []  # nothing is left to settle
+    assert (
+        actions.time_out_disputed(now=opened.args["reveal_by"] + 2) == 0
+    )  # a slash needs no receipt to stand
+    exchange.world.anvil.pass_time(max(0, opened.args["rule_by"] - head_time(exchange)))
+    assert actions.time_out_disputed(now=opened.args["rule_by"] + 2) == 1
+    observe(exchange)
+    assert statuses() == ["slashed"]
+    assert exchange.world.chain_balances(exchange.world.keys.address("stranger")) == (2 * 10**18, 0, 0)
