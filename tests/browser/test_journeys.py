@@ -127,7 +127,7 @@ def test_a_bid_goes_from_the_form_to_its_output_and_the_audit(window: Window, ex
     exchange.verify()
     exchange.close(final=True)
     expect(window.page.locator(".state-line")).to_contain_text("settled")
-    expect(window.page.locator(".step-done")).to_have_count(6)
+    expect(window.page.locator(".step-done")).to_have_count(7)
     look_at(window, seen)
     window.page.locator("details.preview").first.click()
     assert "saturn" in window.text("details.preview pre")

@@ -72,7 +72,7 @@ def test_selectors_are_the_first_bytes_of_the_compiled_signatures(entries):
 
 
 def test_a_batch_is_as_large_here_as_in_the_contract():
-    source = (layout.PROJECT / "contracts" / "src" / "base" / "Openings.sol").read_text()
+    source = (layout.PROJECT / "contracts" / "src" / "base" / "SignedOrders.sol").read_text()
     assert f"FILLS_MAX = {BATCH_RECORDS_MAX};" in source
 
 
