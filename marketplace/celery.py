@@ -5,42 +5,74 @@ wake-up costs time only, and a doubled one finds nothing to do. A wake-up that w
 since the next one asks the same question.
 """
 
+import logging
 import os
 
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
+from ledger.errors import NotDeployed
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings")
+
+log = logging.getLogger(__name__)
 
 app = Celery("suan")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-def every(task: str, seconds: float) -> dict:
-    return {"task": task, "schedule": seconds, "options": {"expires": max(2 * seconds, 5)}}
+@app.task
+def wake(names: list[str]) -> None:
+    """Take these steps one after the other, in one message; one that fails holds up no other.
+
+    A message per step would cost more than most steps, and a machine that cannot keep up would spend its turns on
+    messages that expired.
+    """
+    for name in names:
+        try:
+            app.tasks[name]()
+        except NotDeployed:
+            log.info("%s: there is no market yet", name)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:
+            log.exception("%s failed; the next wake-up tries again", name)
+
+
+def every(seconds: float, *names: str) -> dict:
+    options = {"expires": max(2 * seconds, 5)}
+    if len(names) == 1:
+        return {"task": names[0], "schedule": seconds, "options": options}
+    return {"task": wake.name, "args": [list(names)], "schedule": seconds, "options": options}
 
 
 def schedule() -> dict[str, dict]:
     return {
-        # accounts: exits whose delay is over are paid out.
-        "sweep withdrawals": every("marketplace.accounts.tasks.sweep_withdrawals", settings.SWEEP_SECONDS),
-        # book: an order past its time leaves the book.
-        "expire orders": every("marketplace.book.tasks.expire_orders", settings.SWEEP_SECONDS),
-        # clearing: one auction per product, then the fills go to the chain together.
-        "clear products": every("marketplace.clearing.tasks.clear_products", settings.CLEARING_SECONDS),
-        "lock trades": every("marketplace.clearing.tasks.lock_trades", settings.SWEEP_SECONDS),
-        # delivery: locked trades become runs that agents lease; a silent agent loses its lease.
-        "open jobs": every("marketplace.delivery.tasks.open_jobs", settings.SWEEP_SECONDS),
-        "expire leases": every("marketplace.delivery.tasks.expire_leases", settings.SWEEP_SECONDS),
-        # receipts: every receipt is recomputed.
-        "verify receipts": every("marketplace.receipts.tasks.verify_receipts", settings.SWEEP_SECONDS),
-        # settlement: outcomes go to the chain; what is late is refunded; what is final moves the journal.
-        "cut batches": every("marketplace.settlement.tasks.cut_batches", settings.SWEEP_SECONDS),
-        "refund overdue": every("marketplace.settlement.tasks.refund_overdue", settings.SWEEP_SECONDS),
-        "finalize": every("marketplace.settlement.tasks.finalize", settings.SWEEP_SECONDS),
-        # ledger: the journal against the chain.
-        "reconcile": every("ledger.tasks.reconcile", settings.RECONCILE_SECONDS),
+        # One auction per product; a queue of its own, so that nothing holds it up.
+        "clear": every(settings.CLEARING_SECONDS, "marketplace.clearing.tasks.clear_products"),
+        # What trades go through, in their order: fills go to the chain together, locked trades become runs that agents
+        # lease, outcomes go to the chain, closes end trades; orders past their time leave the book.
+        "follow": every(
+            settings.SWEEP_SECONDS,
+            "marketplace.clearing.tasks.lock_trades",
+            "marketplace.delivery.tasks.open_jobs",
+            "marketplace.settlement.tasks.cut_batches",
+            "marketplace.settlement.tasks.finalize",
+            "marketplace.book.tasks.expire_orders",
+        ),
+        # Every receipt is recomputed, by workers of their own.
+        "verify": every(settings.SWEEP_SECONDS, "marketplace.receipts.tasks.verify_receipts"),
+        # Deadlines: a silent agent loses its lease, what is late is refunded, exits whose delay is over are paid out.
+        "watch": every(
+            settings.WATCH_SECONDS,
+            "marketplace.delivery.tasks.expire_leases",
+            "marketplace.settlement.tasks.refund_overdue",
+            "marketplace.accounts.tasks.sweep_withdrawals",
+        ),
+        # The journal against the chain.
+        "reconcile": every(settings.RECONCILE_SECONDS, "ledger.tasks.reconcile"),
     }
 
 

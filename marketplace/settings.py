@@ -97,8 +97,6 @@ def database(url: str, role: str) -> dict:
             "DATABASE_URL must start with postgresql://; locks and constraints need PostgreSQL."
         )
     query = parse_qs(parts.query)
-    # The web server opens a thread per request, so it shares a pool; the other processes keep one connection each.
-    pool = {"min_size": 2, "max_size": 16, "timeout": 10} if flag("SUAN_DATABASE_POOL") else None
     limits = "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
     name = unquote(parts.path.lstrip("/")) or "suan"
     return {
@@ -108,9 +106,9 @@ def database(url: str, role: str) -> dict:
         "PASSWORD": role_password(role) if role else unquote(parts.password or ""),
         "HOST": query.get("host", [parts.hostname or ""])[0],
         "PORT": query.get("port", [str(parts.port or "")])[0],
-        "CONN_MAX_AGE": 0 if pool else 60,
-        "CONN_HEALTH_CHECKS": pool is None,
-        "OPTIONS": {"connect_timeout": 5, "options": limits} | ({"pool": pool} if pool else {}),
+        "CONN_MAX_AGE": 600,  # Of each thread of the web server, and of each other process.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, "options": limits},
     }
 
 
@@ -171,7 +169,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "marketplace.urls"
-ASGI_APPLICATION = "marketplace.asgi.application"
 WSGI_APPLICATION = "marketplace.wsgi.application"
 APPEND_SLASH = False
 TEMPLATES = [
@@ -188,6 +185,11 @@ TEMPLATES = [
             ]
         },
     }
+]
+# The first makes new hashes; the second opens older ones, which the next sign-in replaces.
+PASSWORD_HASHERS = [
+    "marketplace.accounts.hashing.Argon2idHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -233,7 +235,8 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("BEHIND_TLS_PROXY") else None
+BEHIND_TLS_PROXY = flag("BEHIND_TLS_PROXY")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 # Browsers send the cookies of 127.0.0.1 to every port: the name keeps two copies of the project apart.
 _copy = hashlib.sha256(str(SUAN_VAR).encode()).hexdigest()[:8]
@@ -341,10 +344,11 @@ LOGGING = {
 CLEARING_SECONDS = seconds("CLEARING_SECONDS", 1)  # One call auction per product.
 LOCK_SECONDS = seconds("LOCK_SECONDS", 2)  # Fills wait at most this long for company: gas per trade falls.
 CLOSE_SECONDS = seconds("CLOSE_SECONDS", 2)
-SWEEP_SECONDS = seconds("SWEEP_SECONDS", 1)  # Opening jobs, leases, expiries, verification.
+SWEEP_SECONDS = seconds("SWEEP_SECONDS", 1)  # What somebody waits for: opening jobs, verification, closes.
+WATCH_SECONDS = seconds("WATCH_SECONDS", 3)  # Deadlines that pass: leases, exits, refunds of what is overdue.
 RECONCILE_SECONDS = seconds("RECONCILE_SECONDS", 30)
-SEND_SECONDS = seconds("SEND_SECONDS", 0.25)  # Between two looks of the sender for planned transactions.
-INDEX_SECONDS = seconds("INDEX_SECONDS", 0.25)  # Between two looks of the indexer at the chain's head.
+SEND_SECONDS = seconds("SEND_SECONDS", 0.5)  # Between two looks of the sender for planned transactions.
+INDEX_SECONDS = seconds("INDEX_SECONDS", 0.5)  # Between two looks of the indexer at the chain's head.
 BLOCK_SECONDS = seconds(
     "BLOCK_SECONDS", 0.5 if DEMO else 1
 )  # Of the local chain, while something is not final.

@@ -1,4 +1,4 @@
-"""The web server's door, for servers that speak WSGI."""
+"""The door of the market for web servers: WSGI."""
 
 import os
 

@@ -27,7 +27,7 @@ from suan.runtime.benchmark import measure_rate
 from suan.runtime.run import RunResult, run_job
 
 HEARTBEAT_SECONDS = 2.0
-IDLE_SECONDS = 0.5
+IDLE_SECONDS = 1.0
 RATE_FRESH_SECONDS = 86_400
 AGENT_VALID_SECONDS = 365 * 86_400
 SIGNATURE_DEADLINE_SECONDS = 600

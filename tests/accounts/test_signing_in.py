@@ -154,3 +154,20 @@ class TestWithPassword:
         custodial("grace")
         answer = Client().post("/api/v1/session", {"username": "grace", "password": PASSWORD})
         assert answer.status_code == 415
+
+
+def test_passwords_are_kept_with_argon2id_and_older_hashes_are_replaced_at_sign_in(market, settings):
+    from django.contrib.auth.hashers import make_password
+    from django.contrib.auth.models import User
+
+    from marketplace import settings as own
+
+    settings.PASSWORD_HASHERS = own.PASSWORD_HASHERS
+    client = APIClient()
+    body = {"username": "grace", "password": PASSWORD, "display_name": "Grace"}
+    assert client.post("/api/v1/session/register", body, format="json").status_code == 201
+    assert User.objects.get(username="grace").password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    User.objects.update(password=make_password(PASSWORD, hasher="pbkdf2_sha256"))
+    sign_in = {"username": "grace", "password": PASSWORD}
+    assert APIClient().post("/api/v1/session", sign_in, format="json").status_code == 200
+    assert User.objects.get(username="grace").password.startswith("argon2$")

@@ -123,7 +123,7 @@ def test_every_line_of_the_procfile_is_a_command_we_have() -> None:
     variables = {"SUAN_HOST": "127.0.0.1", "PORT": "8000", "SUAN_VAR": "/somewhere/var"}
     commands = read_procfile(layout.PROJECT / "Procfile", variables)
     assert list(commands)[:3] == ["postgres", "valkey", "anvil"]
-    known = {sys.executable, "celery", "env", "uvicorn"}
+    known = {sys.executable, "celery", "env"}
     assert {command[0] for command in commands.values()} <= known
     assert not any("$" in word for command in commands.values() for word in command)
 

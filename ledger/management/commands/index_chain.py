@@ -17,6 +17,7 @@ PROGRESS_BLOCKS = 1_000
 
 class Command(BaseCommand):
     help = "Store blocks and events of the chain and post final ones to the books, until it is stopped."
+    requires_system_checks = ()  # Set-up ran them; they load all pages, which nothing here needs.
     reader: Indexer | None = None
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from ledger.sender import Sender
 
 class Command(BaseCommand):
     help = "Sign, broadcast and watch the planned transactions of operator and relayer, until it is stopped."
+    requires_system_checks = ()  # Set-up ran them; they load all pages, which nothing here needs.
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--steps", type=int, help="stop after so many rounds")
