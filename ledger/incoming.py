@@ -24,6 +24,7 @@ from suan.core.abi import EVENTS, AbiError, decode_event
 NEAR_BLOCKS = 64
 STEP_BLOCKS_MAX = 256
 RANGE_BLOCKS_MIN, RANGE_BLOCKS_MAX = 16, 4096
+NOTE_PAUSE = timedelta(seconds=1)
 LAGGING_NODE_SECONDS = 3
 """A head below ours with the same history may be another, slower node behind one address; longer, it is a loss."""
 
@@ -56,6 +57,7 @@ class Indexer:
         self._confirmations = confirmations
         self._range_blocks = RANGE_BLOCKS_MIN * 16
         self._behind_since: datetime | None = None
+        self._noted: tuple[str, datetime] | None = None
 
     def step(self, *, now: datetime) -> Progress:
         """Bring the tables closer to the node's head. Raises NodeError when the node does not answer well."""
@@ -64,7 +66,7 @@ class Indexer:
         remote = self.gateway.header("latest")
         if remote is None:
             raise NodeUnavailable("the node has no latest block")
-        _note_node(remote, now)
+        self._note_node(remote, now)
         tip = _tip()
         if tip is None:
             return self._advance(None, self._first_block, remote, now, depth=0)
@@ -93,6 +95,15 @@ class Indexer:
             if header is not None and header.hash == block.hash:
                 return block
         return None
+
+    def _note_node(self, remote: Header, now: datetime) -> None:
+        """Write down that the node answered, once a second while it says the same."""
+        if self._noted and self._noted[0] == remote.hash and now - self._noted[1] < NOTE_PAUSE:
+            return
+        fields = {"number": remote.number, "hash": remote.hash, "updated_at": now}
+        if not Cursor.objects.filter(name="node").update(**fields):
+            Cursor.objects.get_or_create(name="node", defaults=fields)
+        self._noted = remote.hash, now
 
     def _may_be_lagging(self, now: datetime) -> bool:
         self._behind_since = self._behind_since or now
@@ -255,12 +266,6 @@ def _move_cursors(block: Block, confirmations: int, now: datetime) -> None:
         final.hash = final_block.hash if final_block else ""
         final.updated_at = now
         final.save()
-
-
-def _note_node(remote: Header, now: datetime) -> None:
-    fields = {"number": remote.number, "hash": remote.hash, "updated_at": now}
-    if not Cursor.objects.filter(name="node").update(**fields):
-        Cursor.objects.get_or_create(name="node", defaults=fields)
 
 
 def _halt(number: int, gateway: Gateway, now: datetime) -> None:

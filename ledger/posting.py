@@ -77,7 +77,7 @@ def post_final_events(*, now: datetime) -> int:
         if queries.is_halted():
             return count
         count += _post_event(event_id, now)
-    if count < EVENTS_PER_CALL_MAX:
+    if count < EVENTS_PER_CALL_MAX and not Cursor.objects.filter(name="posted", number=final).exists():
         Cursor.objects.update_or_create(name="posted", defaults={"number": final, "updated_at": now})
     return count
 

@@ -5,7 +5,7 @@ highest number that was ever final, and a reorganisation below it halts settleme
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -138,9 +138,8 @@ def events(
     events at or below the final number are given. The rows come with their block; `args` have snake_case names
     (suan.core.abi.decode_event).
     """
-    ceiling = _ceiling(confirmations)
     rows = ChainEvent.objects.filter(
-        name=name, position__gt=after_id, block__canonical=True, block__number__lte=ceiling
+        name=name, position__gt=after_id, block__canonical=True, **_deep(confirmations)
     )
     return list(rows.select_related("block").order_by("position")[:limit])
 
@@ -148,20 +147,15 @@ def events(
 def events_of(*, name: str, subject: str, confirmations: int = 0) -> list[ChainEvent]:
     """Canonical events called `name` whose first indexed argument is `subject` (hex), in chain order."""
     rows = ChainEvent.objects.filter(
-        name=name,
-        subject=subject.lower(),
-        block__canonical=True,
-        block__number__lte=_ceiling(confirmations),
+        name=name, subject=subject.lower(), block__canonical=True, **_deep(confirmations)
     )
     return list(rows.select_related("block").order_by("position"))
 
 
-def subjects_of(*, names: Sequence[str], subjects: Sequence[str]) -> set[str]:
-    """Those of `subjects` (hex) about which a canonical event of one of these names speaks."""
-    rows = ChainEvent.objects.filter(
-        name__in=names, subject__in=[subject.lower() for subject in subjects], block__canonical=True
-    )
-    return set(rows.values_list("subject", flat=True))
+def last_events(*, name: str, subjects: Iterable[str]) -> dict[str, ChainEvent]:
+    """The newest canonical event called `name` of each of these subjects that has one, with its block; one query."""
+    rows = ChainEvent.objects.filter(name=name, subject__in=list(subjects), block__canonical=True)
+    return {event.subject: event for event in rows.select_related("block").order_by("position")}
 
 
 def outgoing(key: str) -> OutgoingTx | None:
@@ -254,6 +248,11 @@ def agents(owner: str, *, confirmations: int = 0) -> list[Agent]:
 def differences() -> QuerySet[Difference]:
     """What reconciliation found and did not see mended yet, oldest first."""
     return Difference.objects.filter(resolved_at=None).order_by("id")
+
+
+def _deep(confirmations: int) -> dict[str, int]:
+    """The condition on the block of an event with so many blocks on top; with none, every canonical block will do."""
+    return {"block__number__lte": _ceiling(confirmations)} if confirmations > 0 else {}
 
 
 def _ceiling(confirmations: int) -> int:

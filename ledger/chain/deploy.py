@@ -360,6 +360,7 @@ class _Chain:
                 "maxFeePerGas": 2 * base_fee + tip,
                 "maxPriorityFeePerGas": tip,
                 **fields,
+                "data": bytes.fromhex(fields["data"][2:]),
             }
         )
         return self._wait(self.rpc("eth_sendRawTransaction", "0x" + raw.hex()))

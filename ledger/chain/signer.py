@@ -14,19 +14,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import rlp
 from coincurve import PrivateKey
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from ledger.chain.limits import Limits, SigningRefused
-from suan.core.identity import checksum, keccak
+from suan.core.identity import keccak
 
 NAMES = (
     "admin", "acknowledger", "deployer", "operator", "relayer", "verifier", "arbiter",
     "treasury", "pool", "rerun",
 )  # fmt: skip
 MASTER_KEY = "custodial.key"
+_TYPE: Final = b"\x02"
+_BEFORE_TO: Final = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -60,17 +63,19 @@ class Signer:
 
     def sign_transaction(self, name: str, fields: dict[str, Any]) -> SignedTransaction:
         """Sign an EIP-1559 transaction: chainId, nonce, value, data, gas, maxFeePerGas, maxPriorityFeePerGas, and
-        `to` unless it creates a contract. Raises SigningRefused outside the limits of the key."""
-        from eth_account import Account as EthAccount  # Slow to load, and only the sender signs transactions.
-
+        `to` unless it creates a contract. Its access list (EIP-2930) is empty. Raises SigningRefused outside the limits
+        of the key."""
         if self._limits is not None:
             limits = self._limits.get(name)
             if limits is None:
                 raise SigningRefused(f"this process does not sign for {name}")
             limits.check(self.address(name), fields)
-        target = {"to": checksum(fields["to"])} if fields.get("to") else {}
-        signed = EthAccount.sign_transaction({"type": 2, **fields, **target}, self._key(name))
-        return SignedTransaction(raw=bytes(signed.raw_transaction), tx_hash="0x" + bytes(signed.hash).hex())
+        content = [fields[field] for field in _BEFORE_TO]
+        content += [bytes.fromhex((fields.get("to") or "0x")[2:]), fields["value"], bytes(fields["data"]), []]
+        signature = _sign(self._key(name), keccak(_TYPE + rlp.encode(content)))
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+        raw = _TYPE + rlp.encode([*content, signature[64] - 27, r, s])
+        return SignedTransaction(raw=raw, tx_hash="0x" + keccak(raw).hex())
 
     def new_encrypted_key(self) -> tuple[str, bytes]:
         """A fresh key for a participant: its address and its ciphertext under the master key."""

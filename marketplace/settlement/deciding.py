@@ -67,9 +67,15 @@ def time_out_disputed(*, now: int) -> int:
 def _still(trades: Iterable[Trade], *, about: Sequence[str], not_about: Sequence[str]) -> list[Trade]:
     """Those of the trades that the chain has spoken of in the first way and not in the second; `about` () is all of them."""
     rows = {trade.trade_hash: trade for trade in trades}
-    said = ledger.subjects_of(names=about, subjects=list(rows)) if about else set(rows)
-    ended = ledger.subjects_of(names=not_about, subjects=list(said))
+    said = _said(about, rows) if about else set(rows)
+    ended = _said(not_about, said)
     return [trade for name, trade in rows.items() if name in said - ended]
+
+
+def _said(names: Iterable[str], trades: Iterable[str]) -> set[str]:
+    """Those of these trades of which the chain has spoken in one of these ways."""
+    subjects = list(trades)
+    return {subject for name in names for subject in ledger.last_events(name=name, subjects=subjects)}
 
 
 def _settle(settlement: SettlementBatch, now: int) -> int:
@@ -99,7 +105,7 @@ def _settle(settlement: SettlementBatch, now: int) -> int:
 
 def _time_out(trade: Trade, now: int) -> int:
     opened = ledger.events_of(name="DisputeOpened", subject=trade.trade_hash)[-1].args
-    backed = ledger.subjects_of(names=["ReceiptRevealed"], subjects=[trade.trade_hash])
+    backed = ledger.events_of(name="ReceiptRevealed", subject=trade.trade_hash)
     unbacked = opened["kind"] == OutcomeKind.SETTLED and not backed
     early = unbacked and opened["challenger"] != trade.provider
     due = int(opened["reveal_by"] if early else opened["rule_by"])

@@ -13,7 +13,7 @@ from eth_account import Account as EthAccount
 from ledger import custodial
 from ledger.chain.signer import Signer
 from ledger.models import CustodialKey
-from suan.core.identity import keccak, recover
+from suan.core.identity import checksum, keccak, recover
 
 DIGEST = keccak(b"anything")
 
@@ -55,15 +55,28 @@ def test_a_signature_recovers_to_the_address_and_has_a_low_s(var: Path):
         keys.sign_digest("verifier", b"short")
 
 
-def test_a_signed_transaction_recovers_to_the_address_and_has_the_stated_hash(var: Path):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"to": None},
+        {"nonce": 0, "value": 0, "data": b""},
+        {"chainId": 2**40, "data": bytes(range(256)) * 200},
+    ],
+    ids=["call", "creation", "zeros", "large"],
+)
+def test_a_transaction_is_signed_byte_for_byte_as_eth_account_does(var: Path, changes: dict):
     keys = Signer(var / "secrets")
     fields = {
         "chainId": 1, "nonce": 3, "to": "0x" + "ab" * 20, "value": 1, "data": b"\x01", "gas": 50_000,
         "maxFeePerGas": 5, "maxPriorityFeePerGas": 2,
-    }  # fmt: skip
+    } | changes  # fmt: skip
     signed = keys.sign_transaction("operator", fields)
+    target = {"to": checksum(fields.pop("to"))} if fields["to"] else {"to": fields.pop("to")}
+    secret = (var / "secrets" / "operator.key").read_text()
+    theirs = EthAccount.sign_transaction({"type": 2, **fields} | (target if target["to"] else {}), secret)
+    assert (signed.raw, signed.tx_hash) == (bytes(theirs.raw_transaction), "0x" + theirs.hash.hex())
     assert EthAccount.recover_transaction(signed.raw).lower() == keys.address("operator")
-    assert signed.tx_hash == "0x" + keccak(signed.raw).hex()
 
 
 @pytest.mark.django_db
