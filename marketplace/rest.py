@@ -189,6 +189,12 @@ def page(
     query: Mapping[str, str], rows: QuerySet[M], *, key: str = "id", render: Callable[[M], Any]
 ) -> dict[str, Any]:
     """One page, newest first by the unique integer column `key`: {"results": […], "next": cursor or null}."""
+    found, following = page_rows(query, rows, key=key)
+    return {"results": [render(row) for row in found], "next": following}
+
+
+def page_rows(query: Mapping[str, str], rows: QuerySet[M], *, key: str = "id") -> tuple[list[M], str | None]:
+    """The rows of one page and the cursor of the next, for lists that render their rows together."""
     raw = query.get("limit", str(PAGE_ROWS_DEFAULT))
     if not re.fullmatch(r"[0-9]{1,6}", raw) or not 1 <= int(raw) <= PAGE_ROWS_MAX:
         raise exceptions.ValidationError(
@@ -200,10 +206,7 @@ def page(
     found = list(rows.order_by(f"-{key}")[: limit + 1])
     more = len(found) > limit
     found = found[:limit]
-    return {
-        "results": [render(row) for row in found],
-        "next": _cursor(getattr(found[-1], key)) if more else None,
-    }
+    return found, _cursor(getattr(found[-1], key)) if more else None
 
 
 def query_value(query: Mapping[str, str], name: str, *, most: int = 128) -> str | None:

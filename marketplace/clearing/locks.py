@@ -189,22 +189,29 @@ def _observe(batch_pk: int, now: int) -> bool:
         sent = ledger.outgoing(batch.outgoing_key)
         if sent is None:
             raise LookupError(f"{batch.outgoing_key} was planned together with its batch, but is gone")
-        before = (batch.status, batch.block_hash)
+        before = _state(batch)
         in_block = sent.block is not None and sent.block.canonical and not sent.reverted
         if batch.status == BATCH_INCLUDED and (not in_block or sent.block.hash != batch.block_hash):
             _unlock(batch, now)
         if batch.status == BATCH_PLANNED and sent.status in ("signed", "sent"):
             batch.status = BATCH_SENT
-        if in_block and ledger.finality(sent.block) in ("safe", "final"):
+        taken = batch.status == BATCH_INCLUDED
+        if in_block and not taken and ledger.finality(sent.block) in ("safe", "final"):
             _take_over(batch, sent, now)
-        batch.save()
-        changed = (batch.status, batch.block_hash) != before
+        changed = _state(batch) != before
+        if changed:
+            batch.save()
     # Rejections lock products, which come before trades and batches; so they are transactions of their own.
     if sent.status == "failed":
         return _fail(batch, sent, now)
     if batch.status == BATCH_INCLUDED and ledger.finality(sent.block) == "final":
         return _conclude(batch, now)
     return changed
+
+
+def _state(batch: LockBatch) -> tuple[str, str | None]:
+    """What every change of a batch's row changes too."""
+    return batch.status, batch.block_hash
 
 
 def _take_over(batch: LockBatch, sent: Any, now: int) -> None:

@@ -62,6 +62,8 @@ def lease_runs(
     """
     if not Node.objects.filter(participant=participant, agent=agent).exists():
         raise NotFound("You have no node with this agent key; register it first with POST /nodes.")
+    if not Run.objects.filter(agent=agent, status__in=OPEN_STATUSES).exists():
+        return []  # What an idle agent hears each second should cost little.
     with transaction.atomic():
         held = list(_open_leases(agent).filter(run__trade__deliver_by__gt=now).order_by("id")[:most])
         for lease in held:

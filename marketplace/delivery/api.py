@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
@@ -31,7 +30,7 @@ from marketplace.rest import (
     HasScope,
     StrictSerializer,
     UintField,
-    page,
+    page_rows,
     parse,
     query_value,
 )
@@ -65,9 +64,9 @@ class LeasesView(ApiView):
         return Response({"leases": [queries.lease_view(lease) for lease in leases]})
 
 
-def _with_head() -> Callable[[Trade], dict[str, Any]]:
-    """Renders the trades of one page against one head of the chain."""
-    return partial(queries.trade_view, head=ledger.head())
+def _trades_page(request: Request, rows: QuerySet[Trade]) -> Response:
+    found, following = page_rows(request.query_params, rows)
+    return Response({"results": queries.trade_views(found, head=ledger.head()), "next": following})
 
 
 class HasAnyScope(permissions.BasePermission):
@@ -135,7 +134,7 @@ class TradesView(ApiView):
             symbol=query_value(request.query_params, "product"),
             status=status,
         )
-        return Response(page(request.query_params, rows, render=_with_head()))
+        return _trades_page(request, rows)
 
     def _mine(self, request: Request) -> Participant | None:
         mine = query_value(request.query_params, "mine", most=5)
@@ -152,7 +151,7 @@ class OrderTradesView(ApiView):
     def get(self, request: Request, order_id: str) -> Response:
         """Trades of one order, newest first, with their way to payout."""
         rows = queries.trades(order=book.order_by_id(order_id))
-        return Response(page(request.query_params, rows, render=_with_head()))
+        return _trades_page(request, rows)
 
 
 class TradeView(ApiView):

@@ -181,6 +181,21 @@ def test_trades_are_shown_to_everybody_and_filtered_strictly(exchange):
     assert len(anonymous.get(f"/api/v1/orders/ord_{trade.bid_hash}/trades").json()["results"]) == 1
 
 
+def test_a_list_of_trades_asks_the_database_as_often_as_one_trade(exchange, django_assert_num_queries):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    exchange.trade()
+    with CaptureQueriesContext(connection) as asked:
+        (one,) = exchange.buyer.get("/trades").json()["results"]
+    count = len(asked)
+    exchange.trade()
+    with django_assert_num_queries(count):
+        both = exchange.buyer.get("/trades").json()["results"]
+    assert [trade["runs_detail"][0]["status"] for trade in both] == ["waiting", "waiting"]
+    assert both[1]["lock"]["tx_hash"] == one["lock"]["tx_hash"] != both[0]["lock"]["tx_hash"]
+
+
 def test_a_node_row_per_class_counts_as_heard_when_any_of_them_is(exchange):
     exchange.trade()
     node = Node.objects.get(agent=exchange.agent.address)
