@@ -27,9 +27,10 @@ def chromium():
         if os.environ.get("CI") == "true":
             pytest.fail("no Chromium: .ci/run installs it, or name one with CHROMIUM")
         pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     # Playwright keeps an event loop in this thread, which Django takes for asynchronous code. Nothing here is.
+    expect.set_options(timeout=STEP_MS_MAX)
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=binary, args=ARGUMENTS)

@@ -43,6 +43,7 @@ def test_a_wallet_signs_in_deposits_bids_cancels_and_leaves(window: Window, exch
     assert "your own wallet" in window.text(".sub") and wallet.key.address in window.text(".sub")
 
     page.get_by_role("button", name="Get 1,000 TSUAN").click()
+    assert "Test tokens are on their way" in window.text(".note-success")
     exchange.settle_chain(final=True)
     page.locator("#deposit_amount").fill("250.5")
     window.press("Deposit")
