@@ -104,13 +104,14 @@ def available(account: Suan) -> int:
 
 def buyers(market: Market) -> list[Buyer]:
     """Three buyers, each with another way to sign: the platform, a wallet, a delegate key."""
-    ada, _ = open_custodial(market, "Ada")
-    wallet = new_key()
-    bea, _ = open_with_wallet(market, wallet)
-    owner, delegate = new_key(), new_key()
-    chen, chen_key = open_with_wallet(market, owner)
-    for account in (ada, bea, chen):
-        account.faucet()
+    wallet, owner, delegate = new_key(), new_key(), new_key()
+    doors: list[Callable[[], tuple[Suan, str]]] = [
+        lambda: open_custodial(market, "Ada"),
+        lambda: open_with_wallet(market, wallet),
+        lambda: open_with_wallet(market, owner),
+    ]
+    with ThreadPoolExecutor(len(doors)) as pool:
+        (ada, _), (bea, _), (chen, chen_key) = pool.map(_funded, doors)
     grant_delegate(chen, owner, delegate.address)
     hand = Suan(market.base_url, api_key=chen_key, key=delegate)
     return [
@@ -118,6 +119,12 @@ def buyers(market: Market) -> list[Buyer]:
         Buyer("Bea", bea, wallet.address, "her own wallet key"),
         Buyer("Chen", hand, owner.address, "a delegate key with a cap, cannot withdraw"),
     ]
+
+
+def _funded(door: Callable[[], tuple[Suan, str]]) -> tuple[Suan, str]:
+    account, api_key = door()
+    account.faucet()
+    return account, api_key
 
 
 def grant_delegate(account: Suan, owner: LocalKey, delegate: str) -> None:
