@@ -349,9 +349,7 @@ WATCH_SECONDS = seconds("WATCH_SECONDS", 3)  # Deadlines that pass: leases, exit
 RECONCILE_SECONDS = seconds("RECONCILE_SECONDS", 30)
 SEND_SECONDS = seconds("SEND_SECONDS", 0.5)  # Between two looks of the sender for planned transactions.
 INDEX_SECONDS = seconds("INDEX_SECONDS", 0.5)  # Between two looks of the indexer at the chain's head.
-BLOCK_SECONDS = seconds(
-    "BLOCK_SECONDS", 0.5 if DEMO else 1
-)  # Of the local chain, while something is not final.
+BLOCK_SECONDS = seconds("BLOCK_SECONDS", 0.5 if DEMO else 1)  # Of our own chain, until all is final.
 BLOCK_HEARTBEAT_SECONDS = seconds("BLOCK_HEARTBEAT_SECONDS", 5 if DEMO else 30)  # Of the local chain at rest.
 
 # --- limits: what exceeds is refused by name ----------------------------------------------------------------------
@@ -379,13 +377,9 @@ CONFIRMATIONS = whole("CONFIRMATIONS", 12)  # N: final means this many blocks on
 VERIFICATION_GRACE_SECONDS = whole("VERIFICATION_GRACE_SECONDS", 60 if DEMO else DAY)
 WITHDRAWAL_DELAY_SECONDS = whole("WITHDRAWAL_DELAY_SECONDS", 5 if DEMO else DAY)
 DISPUTE_WINDOW_SECONDS = whole("DISPUTE_WINDOW_SECONDS", 2 if DEMO else DAY)
-LEASE_SECONDS = whole(
-    "LEASE_SECONDS", 10 if DEMO else 60
-)  # An agent renews by heartbeat; silence frees the run.
+LEASE_SECONDS = whole("LEASE_SECONDS", 10 if DEMO else 60)  # Heartbeats renew it; silence frees the run.
 NODE_SILENCE_SECONDS = whole("NODE_SILENCE_SECONDS", 15 if DEMO else 90)
-STUCK_BLOCKS = whole(
-    "STUCK_BLOCKS", 6
-)  # A transaction not included after so many blocks is sent with a higher fee.
+STUCK_BLOCKS = whole("STUCK_BLOCKS", 6)  # Not included after so many blocks: sent with a higher fee.
 ORDER_SECONDS_MAX = whole("ORDER_SECONDS_MAX", 30 * DAY)
 SIGN_IN_SECONDS = whole("SIGN_IN_SECONDS", 300)  # Life of a sign-in challenge.
 
