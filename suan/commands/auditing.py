@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json as jsonlib
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -150,21 +151,40 @@ def _follow(audit: Audit, found: Report, json: bool) -> None:
     if not json:
         show_report(found)
     following = Follow(audit, tell)
-    try:
-        while True:
+    with _until_ctrl_c() as goes_on:
+        while goes_on():
             try:
                 if following.step() == 0:
                     time.sleep(POLL_SECONDS)
             except Unreachable as error:
                 errors.print(f"{error}; trying again", highlight=False, markup=False, soft_wrap=True)
                 time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        report = audit.report
-        errors.print(
-            f"stopped after block {report.block}: {report.differences_total or 'no'} differences in all",
-            highlight=False,
-            markup=False,
-        )
+    report = audit.report
+    errors.print(
+        f"stopped after block {report.block}: {report.differences_total or 'no'} differences in all",
+        highlight=False,
+        markup=False,
+    )
+
+
+@contextmanager
+def _until_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Whether to go on: no longer after the first Ctrl-C, which lets the block at hand be finished. A second one ends at once.
+
+    An exception from the handler would be lost wherever Python drops exceptions (a finaliser, a callback of a library).
+    """
+    asked = False
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield lambda: not asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell_json(document: dict[str, Any]) -> None:
