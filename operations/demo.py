@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -193,7 +194,10 @@ def remember(story: Story, group: str, hand: Suan, order: Json) -> None:
 
 
 def settle(story: Story) -> None:
-    """Wait until every bid that can trade is filled and every trade is closed."""
+    """Wait until every trade is closed and every bid that can trade is filled by runs that were delivered.
+
+    A bid whose run came to nothing is `filled` until the refund or the slash is final; then the run trades again.
+    """
     waiting = [
         entry
         for group, entries in story.named.items()
@@ -212,15 +216,23 @@ def settle(story: Story) -> None:
         if line != shown:
             say(f"trades: {line or 'none yet'}")
             shown = line
-        closed = all(trade["status"] in CLOSED_TRADES for trade in trades)
-        return (
-            bool(trades)
-            and closed
-            and all(hand.order(order["order_id"])["order_status"] in TERMINAL for hand, order in waiting)
-        )
+        if not trades or any(trade["status"] not in CLOSED_TRADES for trade in trades):
+            return False
+        delivered = Counter[str]()
+        for trade in trades:
+            if trade["status"] == "settled":
+                delivered[trade["bid_id"]] += trade["close"]["runs_delivered"]
+        return all(has_ended(hand.order(order["order_id"]), delivered) for hand, order in waiting)
 
     wait_until("all trades to be closed", done, seconds=TRADING_SECONDS_MAX, poll=1.5)
     story.phase("trading")
+
+
+def has_ended(bid: Json, delivered: Counter[str]) -> bool:
+    """Whether nothing of a bid will trade any more; delivered: runs of settled trades, by id of the bid."""
+    if bid["order_status"] == "filled":
+        return int(bid["cum_quantity"]) == delivered[bid["order_id"]]
+    return bid["order_status"] in TERMINAL
 
 
 def all_trades(story: Story) -> list[Json]:
