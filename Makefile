@@ -15,11 +15,12 @@ SEED ?= 1
 SERVER := .venv/.server-stamp
 SUAN := .venv/.suan-stamp
 TOOLS := .venv/.tools-stamp
+SLITHER := .venv-slither/.stamp
 NODE := node_modules/.suan-stamp
 JOBS := examples/build/.stamp
 SCRIPTS := $(wildcard frontend/static/js/*.js frontend/static/js/*/*.js)
 
-.PHONY: help demo up test test-fast chaos check reset bench gas setup
+.PHONY: help demo up test test-fast chaos check reset bench gas slither setup
 
 help: ## this list
 	@printf 'Suan: an open exchange for computing power\n\n'
@@ -42,6 +43,9 @@ chaos: setup ## kill each process once in mid-trade; nothing may be lost (SEED=7
 
 gas: setup ## what a trade costs on chain, from receipts of a real Anvil; writes var/gas.json
 	@$(PY) -m benchmarks.gas
+
+slither: $(SLITHER) setup ## a static analyser on the contracts; every finding has its answer in contracts/slither.json
+	@$(PY) -m operations slither
 
 bench: setup ## the numbers behind our claims, measured here
 	@for file in benchmarks/[a-z]*.py; do printf '\n>> %s\n' "$$file"; $(PY) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; done
@@ -84,6 +88,12 @@ $(SUAN): pyproject.toml $(SERVER)
 $(TOOLS): requirements-dev.txt $(SERVER)
 	$(SAY) 'installing test and lint tools into .venv'
 	@$(PY) -m pip install --disable-pip-version-check --no-input --progress-bar off -r requirements-dev.txt | grep -E --line-buffered '^(Collecting|Installing|Successfully|ERROR)' | cut -c1-100; exit $${PIPESTATUS[0]}
+	@touch $@
+
+$(SLITHER): requirements-slither.txt
+	$(SAY) 'installing slither into .venv-slither: its web3 is not ours'
+	@$(PYTHON) -m venv .venv-slither
+	@.venv-slither/bin/pip install --disable-pip-version-check --no-input --quiet -r requirements-slither.txt
 	@touch $@
 
 $(NODE): package.json package-lock.json

@@ -11,7 +11,7 @@ from types import FrameType
 from operations import backup, child, layout, market
 
 # Each is a module with `main(arguments: list[str]) -> int`.
-SCRIPTS = ("demo", "chaos")
+SCRIPTS = ("demo", "chaos", "slither")
 
 
 def line(text: str) -> None:
