@@ -90,7 +90,7 @@ def findings(detected: Iterable[Json]) -> set[Finding]:
 
 def answered(answers: Json) -> dict[Finding, str]:
     """Pure. {detector: [{"in": [place, …], "answer": text}, …]} as one answer for each finding. ValueError for an empty one."""
-    found = {}
+    found: dict[Finding, str] = {}
     for detector, groups in answers.items():
         for group in groups:
             if not group["answer"].strip():
