@@ -24,6 +24,7 @@ from suan.client.audit.report import Report
 from suan.client.audit.run import Audit, Wish
 from suan.client.errors import EXIT_DIFFERENCE, Unreachable, UsageError
 from suan.client.keystore import LocalKey
+from suan.client.proof import check_file
 from suan.client.rpc import Rpc
 from suan.client.verifier import verify_run
 from suan.commands.common import (
@@ -37,7 +38,7 @@ from suan.commands.common import (
     show_json,
     signer,
 )
-from suan.core import units
+from suan.core import proofs, units
 from suan.core.identity import normalise_address
 from suan.core.units import BaseUnits
 
@@ -55,7 +56,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(audit, name="audit")
     verify = typer.Typer(no_args_is_help=True, help="Recompute what somebody else claims.")
     verify.command("run")(verify_one)
+    verify.command("proof")(verify_proof)
     app.add_typer(verify, name="verify")
+    proof = typer.Typer(no_args_is_help=True, help="Fetch proofs that anybody can check.")
+    proof.command("receipt")(fetch_proof)
+    app.add_typer(proof, name="proof")
 
 
 @reported
@@ -309,4 +314,45 @@ def verify_one(
     else:
         console.print(f"{trade} run {run}: {finding['judgement']} {finding['reason']}", highlight=False)
     if finding["judgement"] != "accepted":
+        raise typer.Exit(EXIT_DIFFERENCE)
+
+
+@reported
+def fetch_proof(
+    receipt: Annotated[str, typer.Argument(help="rcp_0x…")],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output")] = None,
+    url: Url = URL_DEFAULT,
+) -> None:
+    """Fetch the file that proves a receipt under the root that the contract logged; it is checked before it is kept."""
+    data = Suan(url).request("GET", f"/audit/receipts/{receipt}/proof").content
+    failed = [check for check in proofs.check_proof(data) if not check.passed]
+    if failed:
+        raise UsageError(f"the exchange sent a proof that does not hold: {failed[0].name}")
+    if out is None:
+        typer.echo(data, nl=False)
+        return
+    out.write_bytes(data)
+    console.print(f"{out}: {len(data)} bytes; check it with: suan verify proof {out}", highlight=False)
+
+
+@reported
+def verify_proof(
+    file: Annotated[Path, typer.Argument(help="A proof file")],
+    rpc: Annotated[
+        str | None, typer.Option(help="Chain endpoint: also look for the root in the contract's log")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Check a proof file step by step, asking nobody but (with --rpc) a node; 0 if every step holds, 1 otherwise."""
+    checks = check_file(file, rpc)
+    if json:
+        show_json({"passed": proofs.passed(checks), "checks": [check.to_json() for check in checks]})
+    else:
+        for check in checks:
+            mark, style = ("✓", "green") if check.passed else ("✗", "red")
+            console.print(f"{mark} {check.name}", style=style, highlight=False, markup=False)
+            console.print(
+                f"    needed {check.expected}\n    found  {check.found}", highlight=False, soft_wrap=True
+            )
+    if not proofs.passed(checks):
         raise typer.Exit(EXIT_DIFFERENCE)

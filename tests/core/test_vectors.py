@@ -7,7 +7,9 @@ from tests.vectors.generate import DOCS, FOLDER, files, pages
 HINT = "run `python -m tests.vectors.generate` and look at the difference before you commit it"
 
 
-@pytest.mark.parametrize("name", ["units.json", "orders.json", "merkle.json", "records.json"])
+@pytest.mark.parametrize(
+    "name", ["units.json", "orders.json", "merkle.json", "records.json", "receipt_proof.json"]
+)
 def test_regenerating_a_golden_file_gives_the_same_bytes(name):
     assert (FOLDER / name).read_bytes() == files()[name], HINT
 

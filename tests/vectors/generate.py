@@ -30,6 +30,7 @@ from suan.core.orders import (
     Voucher,
     WithdrawalRequest,
 )
+from suan.core.proofs import Anchor, receipt_proof
 from suan.core.receipts import Receipt
 from suan.core.records import pack_outcomes
 from suan.core.settlement import (
@@ -86,10 +87,11 @@ def files() -> dict[str, bytes]:
     """Name -> bytes of every golden file."""
     vectors = {"units": unit_vectors(), "orders": order_vectors(), "merkle": merkle_vectors()}
     vectors["records"] = record_vectors()
-    return {
+    golden = {
         f"{name}.json": (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
         for name, value in vectors.items()
     }
+    return golden | {"receipt_proof.json": receipt_proof_file()}
 
 
 class Chain:
@@ -240,6 +242,15 @@ def record_vectors() -> Vector:
     for name in ("to_provider", "fee", "to_buyer", "bond_back", "rerun", "pool"):
         vector[f"payout_{name}"] = [str(getattr(payout, name)) for payout in payouts]
     return vector
+
+
+def receipt_proof_file() -> bytes:
+    """A proof file as the API gives it, of one of eleven runs."""
+    chain = Chain("suan receipt proof")
+    trade = chain.word()
+    leaves = [(chain.word(), trade, run, 1 + run % 3) for run in range(11)]
+    anchor = Anchor(chain.word(), CHAIN_ID, MARKET, to_hex(chain.word()), 4_711, to_hex(chain.word()))
+    return receipt_proof(leaves, 7, anchor)
 
 
 def _record(chain: Chain, index: int, clearing: bytes) -> Record:
