@@ -1,32 +1,27 @@
-"""What auditors and the status page ask the ledger. Read-only, open to everybody, never a call to the node."""
+"""What auditors and the status page ask the ledger. Read-only and open to everybody."""
 
 from typing import Any
 
+from django.http.response import HttpResponseBase
 from django.urls import path
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from ledger import queries, status
+from ledger import exports, parties, queries, status, transactions
+from ledger.audit_lists import LISTINGS
+from ledger.exports import plain
+from ledger.lists import BLOCK, PublicView, paths, read_path, word
+from ledger.lists import address as read_address
 
 PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX = 100, 500
-JSON_INTEGER_MAX = 2**53
 PAGE = [
     OpenApiParameter("cursor", str, description="`next` of the page before"),
     OpenApiParameter("limit", int, description=f"rows, 1 to {PAGE_ROWS_MAX}, {PAGE_ROWS_DEFAULT} by default"),
 ]
-
-
-class PublicView(APIView):
-    """Open to everybody, without a session."""
-
-    authentication_classes: list[type] = []
-    permission_classes = [AllowAny]
 
 
 class StatusView(PublicView):
@@ -70,23 +65,6 @@ class AuditDifferencesView(PublicView):
         return Response({"results": results, "next": str(rows[limit - 1].id) if len(rows) > limit else None})
 
 
-class AuditChainView(PublicView):
-    @extend_schema(
-        operation_id="audit_chain",
-        responses=OpenApiTypes.OBJECT,
-        parameters=[*PAGE, OpenApiParameter("name", str, description="only events of this name")],
-        summary="Events of the contracts, in chain order, orphaned ones left out",
-    )
-    def get(self, request: Request) -> Response:
-        after, limit = page_of(request)
-        name = request.query_params.get("name", "")
-        if name and not (name.isascii() and name.isalpha() and len(name) <= 40):
-            raise ValidationError({"name": ["is the name of an event, such as TradeLocked"]})
-        rows = status.events_page(after=after, limit=limit + 1, name=name)
-        following = str(rows[limit - 1]["position"]) if len(rows) > limit else None
-        return Response({"results": plain(rows[:limit]), "next": following})
-
-
 class AuditAccountsView(PublicView):
     @extend_schema(
         operation_id="audit_accounts",
@@ -99,6 +77,33 @@ class AuditAccountsView(PublicView):
         rows = status.accounts_page(after=after, limit=limit + 1)
         following = str(rows[limit - 1].pop("id")) if len(rows) > limit else None
         return Response({"results": [_account(row) for row in rows[:limit]], "next": following})
+
+
+class AuditTransactionView(PublicView):
+    @extend_schema(
+        operation_id="audit_transaction",
+        responses=OpenApiTypes.OBJECT,
+        parameters=[BLOCK],
+        summary="One transaction with its decoded call and its events",
+    )
+    def get(self, request: Request, tx_hash: str) -> HttpResponseBase:
+        at = exports.block_of(request.query_params)
+        found = transactions.transaction(at, read_path("tx_hash", word, tx_hash))
+        return exports.answer(request, plain(found), at)
+
+
+class AuditPartyView(PublicView):
+    @extend_schema(
+        operation_id="audit_party",
+        responses=OpenApiTypes.OBJECT,
+        parameters=[BLOCK],
+        summary="One address: roles, money in the contract, keys",
+    )
+    def get(self, request: Request, address: str) -> HttpResponseBase:
+        at = exports.block_of(request.query_params)
+        found = read_path("address", read_address, address)
+        body = parties.parties(at).row(found) | {"keys": parties.keys_of(at, found)}
+        return exports.answer(request, plain(body), at)
 
 
 def page_of(request: Request) -> tuple[int, int]:
@@ -116,17 +121,6 @@ def page_of(request: Request) -> tuple[int, int]:
     return numbers["cursor"], numbers["limit"]
 
 
-def plain(value: Any) -> Any:
-    """JSON in which integers above 2^53 are decimal strings."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > JSON_INTEGER_MAX:
-        return str(value)
-    return value
-
-
 def _account(row: dict[str, Any]) -> dict[str, Any]:
     return {"address": row["address"]} | {
         key: str(row[key]) for key in ("available", "held", "locked", "exiting")
@@ -137,6 +131,8 @@ urlpatterns = [
     path("status", StatusView.as_view(), name="status-json"),
     path("audit/summary", AuditSummaryView.as_view(), name="audit-summary"),
     path("audit/differences", AuditDifferencesView.as_view(), name="audit-differences"),
-    path("audit/chain", AuditChainView.as_view(), name="audit-chain"),
     path("audit/accounts", AuditAccountsView.as_view(), name="audit-accounts"),
+    path("audit/transactions/<str:tx_hash>", AuditTransactionView.as_view()),
+    path("audit/parties/<str:address>", AuditPartyView.as_view()),
+    *(address for listing in LISTINGS for address in paths(listing)),
 ]

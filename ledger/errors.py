@@ -102,6 +102,21 @@ class BadEvidenceName(LedgerError):
     """The kind or the name is not one that the protocol knows."""
 
 
+class NothingIndexed(LedgerError):
+    """The indexer has not read a block yet."""
+
+    def __init__(self) -> None:
+        super().__init__("no block is indexed yet")
+
+
+class BlockUnknown(LedgerError):
+    """A block was named that the index does not have."""
+
+
+class BlockOrphaned(LedgerError):
+    """A block was named that is not on the chain any more."""
+
+
 class WrongChain(LedgerError):
     """The node answers for another chain than the deployment file names."""
 

@@ -7,6 +7,7 @@ the database refuse every change of facts (ledger/migrations), the rights of its
 own (ledger/roles.py).
 """
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -210,6 +211,8 @@ class ChainEvent(models.Model):
             models.Index(fields=["name", "position"]),
             models.Index(fields=["name", "subject"]),
             models.Index(fields=["tx_hash"]),
+            # Auditors ask which events name an address, an order or a batch.
+            GinIndex(fields=["args"], opclasses=["jsonb_path_ops"], name="event_args"),
         ]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from django.db.models import F, QuerySet
 from ledger import conf
 from ledger.errors import NotDeployed
 from ledger.models import Account, Block, ChainEvent, Cursor, Difference, Halt, OutgoingTx
+from suan.core.proofs import ROOT_EVENTS
 from suan.core.records import KeySet
 
 EVENTS_MAX = 1000
@@ -156,6 +157,14 @@ def last_events(*, name: str, subjects: Iterable[str]) -> dict[str, ChainEvent]:
     """The newest canonical event called `name` of each of these subjects that has one, with its block; one query."""
     rows = ChainEvent.objects.filter(name=name, subject__in=list(subjects), block__canonical=True)
     return {event.subject: event for event in rows.select_related("block").order_by("position")}
+
+
+def root_event(*, batch: str, root: str) -> ChainEvent | None:
+    """The canonical event by which the Market logged a receipts root for a lock batch (both hex), with its block."""
+    rows = ChainEvent.objects.filter(
+        name__in=ROOT_EVENTS, subject=batch, args__receipts_root=root, block__canonical=True
+    )
+    return rows.select_related("block").order_by("-position").first()
 
 
 def outgoing(key: str) -> OutgoingTx | None:

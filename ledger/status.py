@@ -127,29 +127,6 @@ def audit_summary() -> dict[str, Any]:
     }
 
 
-def events_page(*, after: int, limit: int, name: str = "") -> list[dict[str, Any]]:
-    """Canonical events above position `after`, in chain order."""
-    rows = ChainEvent.objects.filter(position__gt=after, block__canonical=True)
-    if name:
-        rows = rows.filter(name=name)
-    newest = queries.head()
-    return [
-        {
-            "position": row.position,
-            "block_number": row.block.number,
-            "block_hash": row.block.hash,
-            "timestamp": row.block.timestamp,
-            "tx_hash": row.tx_hash,
-            "log_index": row.log_index,
-            "address": row.address,
-            "name": row.name,
-            "args": row.args,
-            "finality": queries.finality_at(row.block, newest),
-        }
-        for row in rows.select_related("block").order_by("position")[:limit]
-    ]
-
-
 def accounts_page(*, after: int, limit: int) -> list[dict[str, Any]]:
     """Balances by address, in the order in which the books met them. `id` is the cursor."""
     rows = list(Account.objects.filter(kind=AVAILABLE, id__gt=after).order_by("id")[:limit])

@@ -21,10 +21,13 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from ledger.errors import (
+    BlockOrphaned,
+    BlockUnknown,
     InsufficientFunds,
     KeyConflict,
     LedgerError,
     NotDeployed,
+    NothingIndexed,
     SettlementHalted,
     TradingStopped,
 )
@@ -225,11 +228,15 @@ def _ledger_problem(error: LedgerError) -> dict[str, Any] | None:
         missing = format_tokens(error.needed - error.available)
         text = f"{need} tokens must be held and {free} are free; deposit {missing} more or ask for less."
         return _problem(422, "insufficient_funds", text, [Problem("maker", "insufficient_funds", text)])
+    if isinstance(error, BlockUnknown):
+        return _problem(422, "block_unknown", str(error), [Problem("block", "block_unknown", str(error))])
+    if isinstance(error, BlockOrphaned):
+        return _problem(409, "block_orphaned", str(error), [Problem("block", "block_orphaned", str(error))])
     if isinstance(error, KeyConflict):
         return _problem(409, "key_conflict", str(error))
     if isinstance(error, TradingStopped):
         return _problem(503, "halted", f"{error}.")
-    if isinstance(error, NotDeployed | SettlementHalted):
+    if isinstance(error, NotDeployed | NothingIndexed | SettlementHalted):
         return _problem(503, "not_ready", f"{error}. Retry later; /status shows when it is over.")
     return None
 

@@ -111,6 +111,11 @@ def orders_of(
     return rows
 
 
+def published_orders(maker: str) -> QuerySet[Order]:
+    """The published orders of an address, newest first: what anybody finds in the evidence."""
+    return Order.objects.filter(maker=maker, evidence_published=True).order_by("-id")
+
+
 def struct_of(order: Order) -> Bid | Offer:
     """The EIP-712 struct that was signed."""
     common = {

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from ledger import evidence
 from ledger import queries as ledger
-from marketplace.problems import NotFound
+from marketplace.problems import Conflict, NotFound, NotReady
+from marketplace.receipts import queries as receipts
 from marketplace.settlement.models import Closing, SettlementBatch
-from suan.core.identity import from_hex, to_hex
+from suan.core.identity import ZERO_BYTES32, from_hex, market_domain, parse_id, to_hex
 from suan.core.problems import FieldError
+from suan.core.proofs import Anchor, Leaf, receipt_proof
+from suan.core.receipts import Receipt as SignedReceipt
 
 
 def settlement_by_root(root: str) -> SettlementBatch:
@@ -27,6 +32,52 @@ def settlement_of(trade_key: int) -> SettlementBatch | None:
     """The settlement that names this trade, or None (not cut yet, or refunded without one)."""
     closing = Closing.objects.filter(trade_id=trade_key).select_related("settlement").first()
     return closing.settlement if closing else None
+
+
+def proof_of(receipt_id: str) -> bytes:
+    """The proof file of a receipt (suan.core.proofs), built from the published settlement.
+
+    Raises NotFound, Conflict while no close names its trade, NotReady when the settlement is not published.
+    """
+    receipt = receipts.receipt_by_id(receipt_id)
+    settlement = settlement_of(receipt.run.trade_id)
+    if settlement is None:
+        raise Conflict(
+            f"No close names trade trd_{receipt.trade} yet, so the receipt is under no root; ask again when it has closed."
+        )
+    leaves = published_leaves(settlement.receipts_root)
+    digest = parse_id(receipt.receipt_id)
+    index = next((place for place, leaf in enumerate(leaves) if leaf[0] == digest), None)
+    if index is None:
+        raise Conflict(
+            f"The close of trade trd_{receipt.trade} passed over this receipt: it came without a verdict in time."
+        )
+    known = ledger.deployment()
+    event = ledger.root_event(batch=settlement.lock_batch, root=settlement.receipts_root)
+    anchor = Anchor(
+        batch=from_hex(settlement.lock_batch),
+        chain_id=known.chain_id,
+        contract=known.market,
+        transaction=event.tx_hash if event else None,
+        block_number=event.block.number if event else None,
+        block_hash=event.block.hash if event else None,
+    )
+    return receipt_proof(leaves, index, anchor)
+
+
+def published_leaves(root: str) -> list[Leaf]:
+    """The leaves of a published settlement, in its order. Raises NotReady when it is not published."""
+    data = evidence.read("settlements", root)
+    if data is None:
+        raise NotReady(f"The settlement {root} is not published yet; ask again in a moment.")
+    known = ledger.deployment()
+    domain = market_domain(known.chain_id, known.market)
+    leaves: list[Leaf] = []
+    for row in json.loads(data)["receipts"]:
+        signed = row["receipt"] and SignedReceipt.from_json(row["receipt"])
+        digest = signed.digest(domain) if signed else ZERO_BYTES32
+        leaves.append((digest, from_hex(row["trade"]), row["run"], row["verdict"]))
+    return leaves
 
 
 def render(settlement: SettlementBatch) -> dict[str, Any]:

@@ -221,6 +221,15 @@ def decode_call(data: bytes | str) -> tuple[str, dict[str, Any]]:
         raise AbiError(f"the arguments of {entry.name} do not decode: {error}") from error
 
 
+def call_name(data: bytes | str) -> str:
+    """The function that calldata calls, its arguments unread; AbiError when it is none of ours."""
+    raw = _bytes(data)
+    entry = _BY_SELECTOR.get(raw[:4])
+    if entry is None:
+        raise AbiError(f"no function has the selector {to_hex(raw[:4])}")
+    return entry.name
+
+
 def decode_result(name: str, data: bytes | str) -> dict[str, Any]:
     """The named return values of a view function (`eth_call`)."""
     entry = FUNCTIONS.get(name)

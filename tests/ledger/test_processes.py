@@ -200,9 +200,9 @@ def test_the_status_and_the_audit_pages_in_json(world: World, client: Client):
     assert answer["unposted_events"] == 0 and answer["outgoing"]["counts"]["failed"] == 0
     summary = client.get("/api/v1/audit/summary").json()
     assert summary["differences"] == 0 and summary["checked"]["events"] == ChainEvent.objects.count()
-    page = client.get("/api/v1/audit/chain?limit=1").json()
-    assert len(page["results"]) == 1 and page["next"]
-    deposits = client.get("/api/v1/audit/chain?name=Deposited").json()["results"]
+    page = client.get("/api/v1/audit/events?limit=1").json()
+    assert len(page["results"]) == 1 and page["next"] and page["block_number"] == answer["head"]["number"]
+    deposits = client.get("/api/v1/audit/events?name=Deposited").json()["results"]
     assert deposits[0]["args"]["amount"] == str(5 * TOKEN) and deposits[0]["finality"] == "final"
     accounts = client.get("/api/v1/audit/accounts").json()["results"]
     assert {
@@ -222,7 +222,7 @@ def test_the_status_and_the_audit_pages_in_json(world: World, client: Client):
     "query", ["cursor=x", "cursor=-1", "limit=0", "limit=501", "limit=1e3", "name=%27%20OR"]
 )
 def test_a_bad_page_is_refused_by_name(client: Client, query: str):
-    answer = client.get(f"/api/v1/audit/chain?{query}")
+    answer = client.get(f"/api/v1/audit/events?{query}")
     assert answer.status_code in (400, 422)
     assert query.split("=")[0] in answer.content.decode()
 

@@ -1,0 +1,13 @@
+from django.contrib.postgres.indexes import GinIndex
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("ledger", "0002_append_only")]
+
+    operations = [
+        migrations.AddIndex(
+            model_name="chainevent",
+            index=GinIndex(fields=["args"], name="event_args", opclasses=["jsonb_path_ops"]),
+        ),
+    ]

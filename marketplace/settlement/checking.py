@@ -1,0 +1,242 @@
+"""One trade checked step by step from the chain's log and the published evidence: what anybody could recompute.
+
+Nothing here is read from the rooms' tables: orders, auction and settlement come from the evidence folder, locks and
+closes from stored events. Each step carries the value that follows from the rules and the value that was found.
+`suan audit` does the same for all trades with a node of its own; a visitor's page shows this for one.
+
+Known limits: an auction of more than REPLAY_BYTES_MAX is not cleared again here; who might sign is taken from all keys
+that a maker ever registered.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from ledger import evidence
+from ledger import queries as ledger
+from ledger.facts import AsOf, events_at
+from marketplace.settlement.queries import published_leaves
+from suan.core import units
+from suan.core.clearing.evidence import read_document, replay
+from suan.core.identity import (
+    BadSignature,
+    Domain,
+    clr_id,
+    from_hex,
+    market_domain,
+    ord_id,
+    recover,
+    to_hex,
+    trd_id,
+)
+from suan.core.problems import FieldError
+from suan.core.proofs import ROOT_EVENTS, Check
+from suan.core.receipts import Receipt
+from suan.core.records import BatchHead, Clearing, OutcomeKind, Record, batch_root, receipts_root, trade_id
+from suan.core.signed import Bid, Offer
+from suan.core.typed import layout
+from suan.core.units import BaseUnits, Price, WorkUnits
+
+REPLAY_BYTES_MAX = 2 * 2**20
+RUNS_SHOWN_MAX = 64
+Args = dict[str, Any]
+T = TypeVar("T", Offer, Bid)
+
+
+def trade_checks(trade: str, at: AsOf) -> list[Check]:
+    """Every step from the signed orders to the payout of a trade (bare hash). A step that cannot be made yet says why."""
+    locked = events_at(at, "TradeLocked").filter(subject=trade).order_by("-position").first()
+    if locked is None:
+        return [Check("locked", None, trd_id(from_hex(trade)), "no lock of this trade is on the chain")]
+    known = ledger.deployment()
+    steps = _Steps(market_domain(known.chain_id, known.market))
+    steps.equal("locked", trd_id(from_hex(trade)), trd_id(from_hex(locked.args["trade"])))
+    opening = list(events_at(at).filter(tx_hash=locked.tx_hash, block=locked.block).order_by("position"))
+    clearing = _clearing(
+        steps, locked.args, [event.args for event in opening if event.name == "ClearingCommitted"]
+    )
+    _batch(steps, locked.args, opening)
+    offer, bid = _order(steps, "offer", Offer, locked.args), _order(steps, "bid", Bid, locked.args)
+    if offer is not None and bid is not None:
+        _price(steps, locked.args, offer, bid, known)
+    if clearing is not None:
+        _auction(steps, locked.args, clearing)
+    _closed(steps, locked.args, at, known)
+    return steps.made
+
+
+class _Steps:
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.made: list[Check] = []
+
+    def equal(self, name: str, expected: object, found: object) -> bool:
+        self.made.append(Check(name, expected == found, str(expected), str(found)))
+        return expected == found
+
+    def open(self, name: str, expected: object, why: str) -> None:
+        self.made.append(Check(name, None, str(expected), why))
+
+
+def _record(args: Args) -> Record:
+    return Record(
+        **{
+            name: from_hex(args[name]) if kind == "bytes32" else args[name]
+            for kind, _, name in layout(Record.TYPE)
+        }
+    )
+
+
+def _clearing(steps: _Steps, args: Args, committed: list[Args]) -> Args | None:
+    """The auction of the trade: the one among those of its transaction from which the trade's id follows."""
+    offer, bid = from_hex(args["offer"]), from_hex(args["bid"])
+    for found in committed:
+        if to_hex(trade_id(offer, bid, args["first_run"], from_hex(found["clearing_id"]))) == args["trade"]:
+            content = Clearing(
+                from_hex(found["product"]), found["number"], from_hex(found["order_set_root"]), found["price"]
+            )
+            steps.equal("trade id", args["trade"], args["trade"])
+            steps.equal("clearing id", clr_id(content.id()), clr_id(from_hex(found["clearing_id"])))
+            steps.equal("clearing price", str(found["price"]), str(args["price"]))
+            return found
+    steps.equal(
+        "trade id", "follows from offer, bid, first run and an auction of its transaction", args["trade"]
+    )
+    return None
+
+
+def _batch(steps: _Steps, args: Args, opening: list[Any]) -> None:
+    """The lock batch's tree is rebuilt from all records of the transaction."""
+    heads = [event.args for event in opening if event.name == "BatchLocked"]
+    if len(heads) != 1:
+        steps.equal("batch root", "one BatchLocked", f"{len(heads)} in the opening transaction")
+        return
+    head = heads[0]
+    records = sorted(
+        (_record(event.args) for event in opening if event.name == "TradeLocked"),
+        key=lambda record: record.index,
+    )
+    try:
+        root = to_hex(batch_root(records))
+    except ValueError as error:
+        root = str(error)
+    steps.equal("batch root", root, head["root"])
+    content = BatchHead(head["number"], from_hex(head["root"]), from_hex(head["verifier_set"]), head["count"])
+    steps.equal("batch id", to_hex(content.id()), head["batch_id"])
+
+
+def _order(steps: _Steps, side: str, struct: type[T], args: Args) -> T | None:
+    """The published order by its hash, and who signed it."""
+    name = ord_id(from_hex(args[side]))
+    data = evidence.read("orders", name)
+    if data is None:
+        steps.open(f"{side} hash", name, "not published")
+        return None
+    try:
+        document = json.loads(data)
+        order = struct.from_json(document["order"])
+        digest = order.digest(steps.domain)
+        signer = recover(digest, from_hex(document["signature"]))
+    except (FieldError, BadSignature, LookupError, TypeError, ValueError) as error:
+        steps.equal(f"{side} hash", name, f"unreadable: {error}"[:200])
+        return None
+    steps.equal(f"{side} hash", ord_id(digest), name)
+    keys = {order.maker, *(key.key for key in ledger.delegates(order.maker) if key.side == order.side)}
+    steps.equal(f"{side} signature", signer if signer in keys else order.maker, signer)
+    steps.equal(f"{side} maker", order.maker, args["provider" if side == "offer" else "buyer"])
+    return order
+
+
+def _price(steps: _Steps, args: Args, offer: Offer, bid: Bid, known: ledger.Deployment) -> None:
+    price, work = Price(args["price"]), WorkUnits(args["runs"] * args["ceiling"])
+    inside = offer.price <= price <= bid.price
+    steps.made.append(Check("limits", inside, f"{offer.price} to {bid.price}", str(price)))
+    steps.equal("payment", int(units.lock_payment(price, work)), args["payment"])
+    per_unit = units.bond_price(Price(offer.price), known.bond_bps, Price(known.bond_floor_price))
+    steps.equal("bond", int(units.bond(per_unit, work)), args["bond"])
+    steps.equal("deliver by", min(offer.deliver_by, bid.deliver_by), args["deliver_by"])
+
+
+def _auction(steps: _Steps, args: Args, committed: Args) -> None:
+    """The published auction has the root that is on chain, and the rule gives its outcome."""
+    name = clr_id(from_hex(committed["clearing_id"]))
+    data = evidence.read("clearings", name)
+    if data is None:
+        steps.open("order set", committed["order_set_root"], "not published")
+        return
+    try:
+        document = read_document(data)
+    except FieldError as error:
+        steps.equal("order set", committed["order_set_root"], f"unreadable: {error}"[:200])
+        return
+    steps.equal("order set", to_hex(document.order_set_root), committed["order_set_root"])
+    named = {to_hex(document.trade_id(trade)): trade.runs for trade in document.result.trades}
+    steps.equal("auction names it", args["runs"], named.get(args["trade"], "not among its trades"))
+    if len(data) > REPLAY_BYTES_MAX:
+        steps.open("auction outcome", "cleared again", f"{len(data)} bytes: suan audit clears it")
+        return
+    differences = replay(document)
+    steps.equal("auction outcome", "the rule gives the same price and trades", differences[0] if differences else
+                "the rule gives the same price and trades")  # fmt: skip
+
+
+def _closed(steps: _Steps, args: Args, at: AsOf, known: ledger.Deployment) -> None:
+    closed = events_at(at, "TradeClosed").filter(subject=args["trade"]).order_by("-position").first()
+    if closed is None:
+        steps.open("outcome", "settled, refunded or slashed", "the trade is open")
+        return
+    end = closed.args
+    roots = events_at(at, *ROOT_EVENTS).filter(subject=end["batch_id"]).order_by("position")
+    delivered = None
+    for event in roots:
+        data = evidence.read("settlements", event.args["receipts_root"])
+        document = json.loads(data) if data is not None else {"outcomes": []}
+        if any(row["trade"] == args["trade"] for row in document["outcomes"]):
+            delivered = _receipts(steps, args, event.args["receipts_root"], document)
+            break
+    else:
+        if int(end["kind"]) == OutcomeKind.REFUNDED:
+            steps.open(
+                "receipts root", "none is needed for a refund by time", "no settlement names the trade"
+            )
+        else:
+            steps.open("receipts root", "a published settlement", "no settlement names the trade")
+    _payout(steps, args, end, delivered, known)
+
+
+def _receipts(steps: _Steps, args: Args, root: str, document: Args) -> Args:
+    """The settlement under the root: rebuilt, and each receipt of the trade with its signature."""
+    steps.equal("receipts root", to_hex(receipts_root(published_leaves(root))), root)
+    agents = {agent.key for agent in ledger.agents(args["provider"])}
+    mine = [row for row in document["receipts"] if row["trade"] == args["trade"]]
+    runs = list(range(args["first_run"], args["first_run"] + args["runs"]))
+    steps.equal("runs", runs, [row["run"] for row in mine])
+    for row in mine[:RUNS_SHOWN_MAX]:
+        if row["receipt"] is None:
+            steps.open(f"receipt of run {row['run']}", "a signed receipt", row["reason"])
+            continue
+        digest = Receipt.from_json(row["receipt"]).digest(steps.domain)
+        try:
+            signer = recover(digest, from_hex(row["signature"]))
+        except (BadSignature, FieldError) as error:
+            signer = str(error)[:100]
+        wanted = signer if signer in agents else "an agent key of the provider"
+        steps.equal(f"receipt of run {row['run']}", wanted, signer)
+    return next(row for row in document["outcomes"] if row["trade"] == args["trade"])
+
+
+def _payout(steps: _Steps, args: Args, end: Args, signed: Args | None, known: ledger.Deployment) -> None:
+    """What the contract paid follows from the outcome and the formulas."""
+    kind, work = int(end["kind"]), WorkUnits(int(end["units"]))
+    if signed is not None:
+        found = _outcome(kind, end["runs_delivered"], end["units"])
+        steps.equal("outcome", _outcome(signed["kind"], signed["runs_delivered"], signed["units"]), found)
+    amount = units.payment(Price(args["price"]), work) if kind == OutcomeKind.SETTLED else BaseUnits(0)
+    steps.equal("paid", int(amount), end["paid"])
+    steps.equal("fee", int(units.fee(amount, known.fee_bps)), end["fee"])
+    steps.equal("slashed", args["bond"] if kind == OutcomeKind.SLASHED else 0, end["slashed"])
+
+
+def _outcome(kind: int, runs: int, work: object) -> str:
+    return f"{OutcomeKind(kind).name.lower()}, {runs} runs, {work} work units"
