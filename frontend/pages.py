@@ -12,6 +12,7 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
 
 from ledger.errors import LedgerError, NotDeployed
 from marketplace.accounts import queries as accounts
@@ -19,7 +20,7 @@ from marketplace.problems import DomainError, problem_of
 from suan.core.problems import FieldError
 
 View = Callable[..., HttpResponse]
-REFUSALS = (DomainError, FieldError, LedgerError)
+REFUSALS = (DomainError, FieldError, LedgerError, ValidationError)
 """What an action answers to a wish that cannot be fulfilled."""
 
 

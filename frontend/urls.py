@@ -6,6 +6,8 @@ from frontend.account import requests as account_requests
 from frontend.account import views as account
 from frontend.audit import views as audit
 from frontend.bids import views as bids
+from frontend.explorer import search
+from frontend.explorer import views as explorer
 from frontend.home import views as home
 from frontend.markets import views as markets
 from frontend.offers import views as offers
@@ -14,6 +16,7 @@ from frontend.pages import page, private
 from frontend.sessions import views as sessions
 from frontend.status import views as status
 from frontend.trades import views as trades
+from frontend.verify import views as verify
 
 urlpatterns = [
     path("", page(home.home), name="home"),
@@ -42,5 +45,18 @@ urlpatterns = [
     path("trades/<str:trade_id>", page(trades.trade), name="trade"),
     path("trades/<str:trade_id>/runs/<int:run>/output", private(trades.output), name="output"),
     path("audit", page(audit.audit), name="audit"),
+    path("explorer", page(explorer.overview), name="explorer"),
+    path("explorer/search", page(search.search), name="explorer-search"),
+    path("explorer/blocks/<str:block>", page(explorer.block), name="explorer-block"),
+    path("explorer/transactions/<str:tx_hash>", page(explorer.transaction), name="explorer-transaction"),
+    path("explorer/batches/<str:batch_id>", page(explorer.batch), name="explorer-batch"),
+    path("explorer/receipts/<str:receipt_id>", page(explorer.receipt), name="explorer-receipt"),
+    path("explorer/orders/<str:order_id>", page(explorer.order), name="explorer-order"),
+    path("explorer/parties/<str:address_>", page(explorer.party), name="explorer-party"),
+    *(
+        path(f"explorer/{name}", page(explorer.listed), {"name": name}, name=f"explorer-{name}")
+        for name in explorer.LISTS
+    ),
+    path("verify", page(verify.verify), name="verify"),
     path("status", page(status.status), name="status"),
 ]

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from frontend import formats
+from frontend.explorer import names
 from frontend.pages import now as clock
 from ledger import queries as ledger
 from ledger import status as ledger_status
@@ -117,6 +118,18 @@ def ident(identity: str | None, href: str = "", full: bool = False) -> SafeStrin
         _("Copy %(what)s") % {"what": shown},
         _("copy"),
     )
+
+
+@register.simple_tag
+def thing(kind: str, value: Any) -> SafeString | str:
+    """A short link to the page of a transaction, block, party, batch, order, receipt, trade or auction."""
+    return names.link(kind, value) if value is not None and value != "" else "–"
+
+
+@register.filter
+def money(base_units: Any) -> SafeString | str:
+    """Base units, as a number or decimal text, in tokens with their unit."""
+    return names.money(base_units) if base_units is not None and base_units != "" else "–"
 
 
 @register.inclusion_tag("parts/session.html", takes_context=True)

@@ -6,6 +6,7 @@ import { offerSignIn } from "./sign-in.js";
 import { signForms } from "./sign.js";
 import { watchWallet } from "./watch.js";
 import { showCost } from "./ticket.js";
+import { takeDrops } from "./drop.js";
 
 /** @param {ParentNode} part */
 function dress(part) {
@@ -19,3 +20,4 @@ offerSignIn();
 signForms();
 watchWallet();
 showCost();
+takeDrops();
