@@ -51,6 +51,7 @@ STEPS = {
     "receipts root": gettext_lazy(
         "All receipts of the close together have the root that the contract logged."
     ),
+    "refund time": gettext_lazy("A refund without receipts came when it was due (unix seconds)."),
     "runs": gettext_lazy("The close accounts for each run of the trade once."),
     "outcome": gettext_lazy("The trade ended as the published settlement says."),
     "paid": gettext_lazy("The payment is price × billed work, rounded down (base units)."),

@@ -7,8 +7,9 @@ from typing import Any
 
 from marketplace.problems import NotFound
 from marketplace.receipts.models import Receipt
-from suan.core.identity import canonical_json, from_hex, keccak, to_hex
+from suan.core.identity import canonical_json, from_hex, keccak, parse_id, rcp_id, to_hex
 from suan.core.metering import work_units
+from suan.core.problems import FieldError
 from suan.core.receipts import Counters, ExitReason
 from suan.core.receipts import Receipt as SignedReceipt
 from suan.core.records import ReceiptVerdict
@@ -18,7 +19,11 @@ from suan.core.units import WorkUnits
 
 def receipt_by_id(receipt_id: str) -> Receipt:
     """The receipt called rcp_0x…. Raises NotFound."""
-    found = Receipt.objects.filter(receipt_id=receipt_id.lower()).select_related("run__trade").first()
+    try:
+        wanted = rcp_id(parse_id(receipt_id, prefix="rcp"))
+    except FieldError as error:
+        raise NotFound(f"There is no such receipt: {error.problem.message}") from None
+    found = Receipt.objects.filter(receipt_id=wanted).select_related("run__trade").first()
     if found is None:
         raise NotFound("There is no receipt with this id.")
     return found

@@ -34,6 +34,7 @@ from suan.core.problems import FieldError
 from suan.core.proofs import ROOT_EVENTS, Check
 from suan.core.receipts import Receipt
 from suan.core.records import BatchHead, Clearing, OutcomeKind, Record, batch_root, receipts_root, trade_id
+from suan.core.settlement import refund_after
 from suan.core.signed import Bid, Offer
 from suan.core.typed import layout
 from suan.core.units import BaseUnits, Price, WorkUnits
@@ -197,9 +198,8 @@ def _closed(steps: _Steps, args: Args, at: AsOf, known: ledger.Deployment) -> No
             break
     else:
         if int(end["kind"]) == OutcomeKind.REFUNDED:
-            steps.open(
-                "receipts root", "none is needed for a refund by time", "no settlement names the trade"
-            )
+            due, at_ = refund_after(args["deliver_by"], known.verification_grace), closed.block.timestamp
+            steps.made.append(Check("refund time", at_ >= due, f"at or after {due}", str(at_)))
         else:
             steps.open("receipts root", "a published settlement", "no settlement names the trade")
     _payout(steps, args, end, delivered, known)
