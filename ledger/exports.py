@@ -83,14 +83,19 @@ def cut(
     query: Mapping[str, str], name: str, at: AsOf, source: Source, *, sort: str = OLDEST
 ) -> tuple[list[Row], str | None]:
     """(rows, cursor of the next page or None) that a query asks for; `sort` is used when it names none."""
-    newest_first, limit = descending(query, name, sort=sort), _limit(query)
-    cursor = query.get("cursor", "")
-    after = _parts(cursor, name)[2] if cursor else None
+    newest_first, limit, after = asked(query, name, sort=sort)
     found = source.slice(after=after, limit=limit + 1, newest_first=newest_first)
     more = len(found) > limit
     return [row for _, row in found[:limit]], _cursor(
         name, at, newest_first, found[limit - 1][0]
     ) if more else None
+
+
+def asked(query: Mapping[str, str], name: str, *, sort: str = OLDEST) -> tuple[bool, int, int | str | None]:
+    """(newest first, rows, key of the last row before) of a page. Raises ValidationError that names the parameter."""
+    cursor = query.get("cursor", "")
+    after = _parts(cursor, name)[2] if cursor else None
+    return descending(query, name, sort=sort), _limit(query), after
 
 
 def started(query: Mapping[str, str], name: str) -> AsOf:

@@ -19,7 +19,6 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from ledger import exports
-from ledger.facts import AsOf
 from suan.core.identity import from_hex, normalise_address, parse_id, to_hex
 from suan.core.problems import FieldError
 
@@ -57,8 +56,8 @@ class Listing:
     source: Callable[..., exports.Source]
     filters: dict[str, Filter] = field(default_factory=dict)
 
-    def read(self, query: Mapping[str, str], at: AsOf, *, paged: bool) -> exports.Source:
-        """The source that the parameters ask for. Raises ValidationError that names each parameter at fault."""
+    def values(self, query: Mapping[str, str], *, paged: bool) -> dict[str, Any]:
+        """Arguments of `source` that the parameters ask for. Raises ValidationError that names each one at fault."""
         known = {*self.filters, *(COMMON if paged else COMMON - {"cursor", "limit"})}
         faults: dict[str, list[str]] = {}
         values: dict[str, Any] = {}
@@ -72,7 +71,7 @@ class Listing:
                     faults[name] = [str(error)]
         if faults:
             raise ValidationError(faults, "bad_filter")
-        return self.source(at, **values)
+        return values
 
 
 class PublicView(APIView):
@@ -106,8 +105,12 @@ def _page_view(listing: Listing) -> type[PublicView]:
             responses={200: _schema(listing)},
         )
         def get(self, request: Request) -> HttpResponseBase:
+            values = listing.values(request.query_params, paged=True)
+            exports.asked(
+                request.query_params, listing.name
+            )  # What is malformed is refused before anything is read.
             at = exports.started(request.query_params, listing.name)
-            return exports.page(request, listing.name, at, listing.read(request.query_params, at, paged=True))
+            return exports.page(request, listing.name, at, listing.source(at, **values))
 
     return PageView
 
@@ -128,8 +131,10 @@ def _export_view(listing: Listing, form: str) -> type[PublicView]:
             },
         )
         def get(self, request: Request) -> HttpResponseBase:
+            values = listing.values(request.query_params, paged=False)
+            exports.descending(request.query_params, listing.name)
             at = exports.block_of(request.query_params)
-            source = listing.read(request.query_params, at, paged=False)
+            source = listing.source(at, **values)
             return exports.export(request, listing.name, form, at, source, list(listing.columns))
 
     return ExportView

@@ -51,8 +51,9 @@ def listed(request: HttpRequest, name: str) -> HttpResponse:
     """One of the lists, newest first, as of a block; with links to the same list for programs."""
     listing = LISTS[name]
     query = request.GET.dict()
+    values = listing.values(query, paged=True)
     at = exports.started(query, name)
-    source = listing.read(request.GET, at, paged=True)
+    source = listing.source(at, **values)
     rows, following = exports.cut({"limit": str(ROWS), **query}, name, at, source, sort=_first(name))
     kept = {key: value for key, value in query.items() if key not in ("cursor", "limit", "sort")}
     context = {
