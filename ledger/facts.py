@@ -10,6 +10,8 @@ number between them means the newest stored block below it, which has the same f
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KT
 
-from ledger import queries
+from ledger import evidence, queries
 from ledger.errors import BlockOrphaned, BlockUnknown, NothingIndexed
 from ledger.models import Block, ChainEvent, OutgoingTx
 from suan.core.abi import EVENTS, AbiError, call_name
@@ -141,12 +143,7 @@ def kind_of_hash(hash_: str) -> str | None:
     known = ChainEvent.objects.filter(subject=hash_, name__in=subjects).values_list("name", flat=True).first()
     if known is not None:
         return subjects[known]
-    orders = (
-        Q(args__contains={"offer": hash_})
-        | Q(args__contains={"bid": hash_})
-        | Q(args__contains={"order": hash_})
-    )
-    return "order" if ChainEvent.objects.filter(orders).exists() else None
+    return "order" if evidence.read("orders", ord_id(from_hex(hash_))) is not None else None
 
 
 def blocks(at: AsOf, *, canonical: bool = True) -> Facts:
@@ -251,12 +248,24 @@ def trades(
     if party:
         rows = rows.filter(Q(args__contains={"buyer": party}) | Q(args__contains={"provider": party}))
     if order:
-        rows = rows.filter(Q(args__contains={"offer": order}) | Q(args__contains={"bid": order}))
+        rows = rows.filter(args__contains=_place_of(order))
     if status:
         closes = events_at(at, "TradeClosed").filter(subject=OuterRef("subject"))
         kind = next((number for number, name in ENDS.items() if name == status), None)
         rows = rows.filter(~Exists(closes) if kind is None else Exists(closes.filter(args__kind=kind)))
     return Facts(rows, "position", lambda found: _trade_rows(at, found))
+
+
+def _place_of(order: str) -> Row:
+    """What the records of an order's trades say of it: the contract names an order by maker and nonce. By its hash it is
+    known from the published order only; none is published under an order of nobody.
+    """
+    data = evidence.read("orders", ord_id(from_hex(order)))
+    if data is None:
+        return {"trade": order}
+    document = json.loads(data)
+    party, nonce = ("buyer", "bid_nonce") if document["type"] == "bid" else ("provider", "offer_nonce")
+    return {party: document["order"]["maker"].lower(), nonce: int(document["order"]["nonce"])}
 
 
 def place(at: AsOf, block: Block, prefix: str = "") -> Row:
@@ -300,13 +309,10 @@ def function_of(sent: OutgoingTx | None) -> str | None:
 
 
 def _batch_rows(at: AsOf, found: list[ChainEvent]) -> list[Row]:
-    wanted = Q()
-    for event in found:
-        wanted |= Q(args__contains={"batch_id": event.subject})
-    closes = events_at(at, "TradeClosed").filter(wanted) if found else []
-    closed: dict[str, int] = {}
-    for close in closes:
-        closed[close.args["batch_id"]] = closed.get(close.args["batch_id"], 0) + 1
+    locks = events_at(at, "TradeLocked").filter(tx_hash__in=[event.tx_hash for event in found])
+    batch_of = {lock.subject: (lock.block_id, lock.tx_hash) for lock in locks}
+    closes = events_at(at, "TradeClosed").filter(subject__in=batch_of)
+    closed = Counter(batch_of[close.subject] for close in closes)
     return [
         {
             "batch_id": bat_id(from_hex(event.subject)),
@@ -314,8 +320,8 @@ def _batch_rows(at: AsOf, found: list[ChainEvent]) -> list[Row]:
             "root": event.args["root"],
             "verifier_set": event.args["verifier_set"],
             "trades": event.args["count"],
-            "closed": closed.get(event.subject, 0),
-            "open": event.args["count"] - closed.get(event.subject, 0),
+            "closed": closed[event.block_id, event.tx_hash],
+            "open": event.args["count"] - closed[event.block_id, event.tx_hash],
             "tx_hash": event.tx_hash,
             **place(at, event.block),
         }
@@ -336,10 +342,10 @@ def _trade_rows(at: AsOf, found: list[ChainEvent]) -> list[Row]:
                 "status": ENDS[close.args["kind"]] if close else OPEN,
                 "batch_id": batches_.get((event.block_id, event.tx_hash)),
                 "index": args["index"],
-                "offer_id": ord_id(from_hex(args["offer"])),
-                "bid_id": ord_id(from_hex(args["bid"])),
                 "provider": args["provider"],
+                "offer_nonce": args["offer_nonce"],
                 "buyer": args["buyer"],
+                "bid_nonce": args["bid_nonce"],
                 "first_run": args["first_run"],
                 "runs": args["runs"],
                 **{name: str(args[source]) for name, source in _AMOUNTS.items()},

@@ -36,7 +36,7 @@ class Party:
 
 @dataclass
 class Fold:
-    """Parties after all money events up to block `number`; `locks` are the arguments of open trades."""
+    """Parties after all money events up to block `number`; `locks` are the arguments of open trades and sessions."""
 
     number: int = -1
     parties: dict[str, Party] = field(default_factory=dict)
@@ -155,7 +155,8 @@ def _nearest(at: AsOf) -> Fold:
 
 def _apply(fold: Fold, event: Any, known: Any) -> None:
     args = event.args
-    lock = fold.locks.pop(event.subject, None) if event.name == "TradeClosed" else None
+    ends = event.name in ("TradeClosed", "SessionClosed")
+    lock = fold.locks.pop(event.subject, None) if ends else fold.locks.get(event.subject)
     try:
         moves = moves_of(event.name, args, lock, payees=known)
     except BooksDisagree:
@@ -167,6 +168,8 @@ def _apply(fold: Fold, event: Any, known: Any) -> None:
             party = fold.parties.setdefault(ref.address, Party(first_block=event.block.number))
             party.amounts[ref.kind] += amount
             party.last_block = event.block.number
+    if event.name == "SessionOpened":
+        fold.locks[event.subject] = args
     if event.name == "TradeLocked":
         fold.locks[event.subject] = args
         fold.parties.setdefault(args["buyer"], Party(first_block=event.block.number)).bought += 1

@@ -30,6 +30,7 @@ KINDS = {
     "party": (
         "account", "from", "maker", "operator", "provider", "buyer", "owner", "key", "sender", "to", "contract", "agent",
         "address", "members", "spender", "challenger", "publisher", "arbiter", "caller", "payer", "payee",
+        "opponent", "market",
     ),
     "trade": ("trade", "trade_id", "trades"),
     "order": ("offer", "bid", "order", "offer_id", "bid_id"),
@@ -38,9 +39,12 @@ KINDS = {
     "receipt": ("receipt", "receipt_id"),
     "money": (
         "amount", "payment", "bond", "paid", "fee", "slashed", "price", "spend_cap", "worst_price", "available", "locked",
-        "exiting", "value",
+        "exiting", "value", "forfeited", "reward", "released", "payout_cap", "cumulative",
     ),
-    "time": ("timestamp", "deliver_by", "valid_until", "deadline", "ready_at", "until", "started_at", "ended_at"),
+    "time": (
+        "timestamp", "deliver_by", "valid_until", "deadline", "ready_at", "until", "started_at", "ended_at",
+        "settle_after", "reveal_by", "rule_by", "expires_at",
+    ),
     "product": ("product",),
 }  # fmt: skip
 KIND_OF = {name: kind for kind, names in KINDS.items() for name in names}

@@ -26,7 +26,7 @@ EVENTS = {
         "{account} asked to withdraw {amount}; it may leave from {ready_at}."
     ),
     "Withdrawn": gettext_lazy("{amount} left the market to {account}."),
-    "OrderCancelled": gettext_lazy("{maker} cancelled order {order} for ever."),
+    "OrderCancelled": gettext_lazy("{maker} cancelled {side} order {nonce} for ever."),
     "OperatorChanged": gettext_lazy("The key that opens batches is now {operator}."),
     "Paused": gettext_lazy("Deposits and openings are paused: {paused}."),
     "ClearingCommitted": gettext_lazy(
@@ -42,7 +42,27 @@ EVENTS = {
     "TradeClosed": gettext_lazy(
         "Trade {trade} was {kind}: {paid} paid, of it {fee} fee; {slashed} of the bond lost."
     ),
-    "BatchSealed": gettext_lazy("A close of {batch_id} carries the receipts root {receipts_root}."),
+    "BatchDecided": gettext_lazy(
+        "The verifiers decided trades of {batch_id}, with the receipts root {receipts_root}; it settles from {settle_after}."
+    ),
+    "BatchSettled": gettext_lazy("What was decided about trades of {batch_id} was settled."),
+    "OutcomeRefused": gettext_lazy(
+        "The contract refused the outcome of {trade} ({kind}): it is impossible. The trade is open again."
+    ),
+    "DisputeOpened": gettext_lazy(
+        "{challenger} put a bond of {bond} against the outcome of {trade} ({kind}): receipts by {reveal_by}, a ruling by {rule_by}."
+    ),
+    "ReceiptRevealed": gettext_lazy(
+        "Receipt {receipt} of run {run} of the disputed trade {trade} was shown."
+    ),
+    "DisputeRuled": gettext_lazy(
+        "The dispute about {trade} ended as {kind}: of its bond {challenger} lost {forfeited} and won {reward}."
+    ),
+    "SessionOpened": gettext_lazy("Session {session} was opened: {terms}."),
+    "VoucherRedeemed": gettext_lazy("A voucher of session {session} paid {paid}, of it {fee} fee."),
+    "VoucherRejected": gettext_lazy("Voucher {position} of session {session} was refused: {code}."),
+    "SessionClosed": gettext_lazy("Session {session} was closed; {released} went back to its buyer."),
+    "Migrated": gettext_lazy("{account} moved {amount} to the market {market}."),
     "DeliveryAttested": gettext_lazy(
         "A verifier attests that {runs_delivered} run(s) of {trade} were delivered."
     ),
@@ -50,19 +70,28 @@ EVENTS = {
     "DelegateSet": gettext_lazy(
         "{owner} lets {key} trade on the {side} side until {valid_until}, up to {spend_cap}, worst price {worst_price}."
     ),
-    "VerifierSetRegistered": gettext_lazy("A verifier set of {threshold} of {members} was registered."),
+    "VerifierSetRegistered": gettext_lazy(
+        "A verifier set of {threshold} of {members} was registered; in a dispute window it pays out at most {payout_cap}."
+    ),
 }
 
 REASONS = {
     RejectCode.BAD_SIGNATURE: gettext_lazy("bad signature"),
     RejectCode.EXPIRED: gettext_lazy("expired"),
     RejectCode.CANCELLED: gettext_lazy("cancelled"),
-    RejectCode.WRONG_VERIFIER_SET: gettext_lazy("wrong verifier set"),
-    RejectCode.PRODUCT_DIFFERS: gettext_lazy("the products differ"),
+    RejectCode.CLEARING_DIFFERS: gettext_lazy("signed for another product or verifier set"),
     RejectCode.PRICE_OUTSIDE_LIMITS: gettext_lazy("price outside the limits"),
     RejectCode.NOT_ENOUGH_QUANTITY: gettext_lazy("not enough quantity left"),
     RejectCode.INSUFFICIENT_FUNDS: gettext_lazy("not enough funds"),
     RejectCode.INSUFFICIENT_BOND: gettext_lazy("not enough money for the bond"),
+    RejectCode.FEE_ABOVE_MAXIMUM: gettext_lazy("the fee is above the order's limit"),
+    RejectCode.DELEGATE_NOT_ALLOWED: gettext_lazy("the delegate key may not do this"),
+    RejectCode.SAME_MAKER: gettext_lazy("buyer and provider are the same"),
+    RejectCode.BAD_INDEX: gettext_lazy("it names no order"),
+    RejectCode.DELIVER_BY_TOO_FAR: gettext_lazy("deliver by is too far away"),
+    RejectCode.SESSION_NOT_OPEN: gettext_lazy("the session is not open"),
+    RejectCode.VOUCHER_NOT_GREATER: gettext_lazy("an earlier voucher was as great"),
+    RejectCode.CEILING_EXCEEDED: gettext_lazy("above the ceiling of the session"),
 }
 KINDS = {
     OutcomeKind.REFUNDED: gettext_lazy("refunded"),
@@ -111,7 +140,8 @@ def transaction_sentence(sender: Any, events: Sequence[Event], function: str | N
 def _opened(who: Any, events: Sequence[Event]) -> SafeString:
     locked = [event["args"] for event in events if event["name"] == "TradeLocked"]
     refused = [event["args"] for event in events if event["name"] == "FillRejected"]
-    offers, bids = {args["offer"] for args in locked}, {args["bid"] for args in locked}
+    offers = {(args["provider"], args["offer_nonce"]) for args in locked}
+    bids = {(args["buyer"], args["bid_nonce"]) for args in locked}
     text = _("{who} locked {trades} of {offers} and {bids}") if locked else _("{who} locked nothing")
     said = format_html(
         text,
@@ -153,7 +183,7 @@ def reason(code: int) -> str:
 
 
 def _value(event: str, name: str, value: Any) -> Any:
-    if name == "kind" and event == "TradeClosed":
+    if name == "kind":
         return KINDS.get(OutcomeKind(int(value)), value)
     if name == "code":
         return reason(int(value))

@@ -77,7 +77,7 @@ def block(request: HttpRequest, block: str) -> HttpResponse:
     context = {
         "at": at,
         "now": now,
-        "block": row,
+        "found": row,
         "finality": queries.finality(at.hash),
         "explained": explained(queries.finality(at.hash)),
         "on_top": now.number - at.number,

@@ -11,6 +11,7 @@ that a maker ever registered.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ledger import evidence
@@ -18,7 +19,9 @@ from ledger import queries as ledger
 from ledger.facts import AsOf, events_at
 from marketplace.settlement.queries import published_leaves
 from suan.core import units
-from suan.core.clearing.evidence import read_document, replay
+from suan.core.calls import record_of
+from suan.core.clearing.auction import ProposedTrade
+from suan.core.clearing.evidence import ClearingDocument, read_document, replay
 from suan.core.identity import (
     BadSignature,
     Domain,
@@ -33,10 +36,9 @@ from suan.core.identity import (
 from suan.core.problems import FieldError
 from suan.core.proofs import ROOT_EVENTS, Check
 from suan.core.receipts import Receipt
-from suan.core.records import BatchHead, Clearing, OutcomeKind, Record, batch_root, receipts_root, trade_id
+from suan.core.records import BatchHead, Clearing, OutcomeKind, batch_root, receipts_root
 from suan.core.settlement import refund_after
 from suan.core.signed import Bid, Offer
-from suan.core.typed import layout
 from suan.core.units import BaseUnits, Price, WorkUnits
 
 REPLAY_BYTES_MAX = 2 * 2**20
@@ -54,17 +56,28 @@ def trade_checks(trade: str, at: AsOf) -> list[Check]:
     steps = _Steps(market_domain(known.chain_id, known.market))
     steps.equal("locked", trd_id(from_hex(trade)), trd_id(from_hex(locked.args["trade"])))
     opening = list(events_at(at).filter(tx_hash=locked.tx_hash, block=locked.block).order_by("position"))
-    clearing = _clearing(
+    auction = _clearing(
         steps, locked.args, [event.args for event in opening if event.name == "ClearingCommitted"]
     )
-    _batch(steps, locked.args, opening)
-    offer, bid = _order(steps, "offer", Offer, locked.args), _order(steps, "bid", Bid, locked.args)
-    if offer is not None and bid is not None:
-        _price(steps, locked.args, offer, bid, known)
-    if clearing is not None:
-        _auction(steps, locked.args, clearing)
-    _closed(steps, locked.args, at, known)
+    batch = _batch(steps, opening)
+    if auction is not None:
+        offer = _order(steps, "offer", Offer, locked.args, auction.trade.offer)
+        bid = _order(steps, "bid", Bid, locked.args, auction.trade.bid)
+        if offer is not None and bid is not None:
+            _price(steps, locked.args, offer, bid, known)
+        _auction(steps, locked.args, auction)
+    _closed(steps, locked.args, batch, at, known)
     return steps.made
+
+
+@dataclass(frozen=True)
+class _Auction:
+    """The published auction that made the trade, and what the contract logged of it."""
+
+    committed: Args
+    document: ClearingDocument
+    trade: ProposedTrade
+    length: int
 
 
 class _Steps:
@@ -80,42 +93,49 @@ class _Steps:
         self.made.append(Check(name, None, str(expected), why))
 
 
-def _record(args: Args) -> Record:
-    return Record(
-        **{
-            name: from_hex(args[name]) if kind == "bytes32" else args[name]
-            for kind, _, name in layout(Record.TYPE)
-        }
-    )
-
-
-def _clearing(steps: _Steps, args: Args, committed: list[Args]) -> Args | None:
-    """The auction of the trade: the one among those of its transaction from which the trade's id follows."""
-    offer, bid = from_hex(args["offer"]), from_hex(args["bid"])
-    for found in committed:
-        if to_hex(trade_id(offer, bid, args["first_run"], from_hex(found["clearing_id"]))) == args["trade"]:
-            content = Clearing(
-                from_hex(found["product"]), found["number"], from_hex(found["order_set_root"]), found["price"]
-            )
-            steps.equal("trade id", args["trade"], args["trade"])
-            steps.equal("clearing id", clr_id(content.id()), clr_id(from_hex(found["clearing_id"])))
-            steps.equal("clearing price", str(found["price"]), str(args["price"]))
-            return found
-    steps.equal(
-        "trade id", "follows from offer, bid, first run and an auction of its transaction", args["trade"]
-    )
+def _clearing(steps: _Steps, args: Args, committed: list[Args]) -> _Auction | None:
+    """The auction of the trade: among those of its transaction the published one from which the trade's id follows."""
+    unpublished = []
+    for logged in committed:
+        name = clr_id(from_hex(logged["clearing_id"]))
+        data = evidence.read("clearings", name)
+        if data is None:
+            unpublished.append(name)
+            continue
+        try:
+            document = read_document(data)
+        except FieldError as error:
+            steps.equal("order set", logged["order_set_root"], f"unreadable: {error}"[:200])
+            continue
+        for trade in document.result.trades:
+            if to_hex(document.trade_id(trade)) == args["trade"]:
+                content = Clearing(
+                    from_hex(logged["product"]),
+                    logged["number"],
+                    from_hex(logged["order_set_root"]),
+                    logged["price"],
+                )
+                steps.equal("trade id", args["trade"], to_hex(document.trade_id(trade)))
+                steps.equal("clearing id", clr_id(content.id()), name)
+                steps.equal("clearing price", str(logged["price"]), str(args["price"]))
+                return _Auction(logged, document, trade, len(data))
+    wanted = "follows from offer, bid, first run and an auction of its transaction"
+    if unpublished:
+        steps.open("trade id", wanted, f"not published: {', '.join(unpublished)}")
+    else:
+        steps.equal("trade id", wanted, args["trade"])
     return None
 
 
-def _batch(steps: _Steps, args: Args, opening: list[Any]) -> None:
-    """The lock batch's tree is rebuilt from all records of the transaction."""
+def _batch(steps: _Steps, opening: list[Any]) -> str:
+    """The lock batch's tree is rebuilt from all records of the transaction; returns its id as logged, "" without one."""
     heads = [event.args for event in opening if event.name == "BatchLocked"]
     if len(heads) != 1:
         steps.equal("batch root", "one BatchLocked", f"{len(heads)} in the opening transaction")
-        return
+        return ""
     head = heads[0]
     records = sorted(
-        (_record(event.args) for event in opening if event.name == "TradeLocked"),
+        (record_of(event.args) for event in opening if event.name == "TradeLocked"),
         key=lambda record: record.index,
     )
     try:
@@ -125,11 +145,12 @@ def _batch(steps: _Steps, args: Args, opening: list[Any]) -> None:
     steps.equal("batch root", root, head["root"])
     content = BatchHead(head["number"], from_hex(head["root"]), from_hex(head["verifier_set"]), head["count"])
     steps.equal("batch id", to_hex(content.id()), head["batch_id"])
+    return str(head["batch_id"])
 
 
-def _order(steps: _Steps, side: str, struct: type[T], args: Args) -> T | None:
-    """The published order by its hash, and who signed it."""
-    name = ord_id(from_hex(args[side]))
+def _order(steps: _Steps, side: str, struct: type[T], args: Args, hash_: bytes) -> T | None:
+    """The published order by its hash, who signed it, and whether it is the one that the record names."""
+    name = ord_id(hash_)
     data = evidence.read("orders", name)
     if data is None:
         steps.open(f"{side} hash", name, "not published")
@@ -146,6 +167,7 @@ def _order(steps: _Steps, side: str, struct: type[T], args: Args) -> T | None:
     keys = {order.maker, *(key.key for key in ledger.delegates(order.maker) if key.side == order.side)}
     steps.equal(f"{side} signature", signer if signer in keys else order.maker, signer)
     steps.equal(f"{side} maker", order.maker, args["provider" if side == "offer" else "buyer"])
+    steps.equal(f"{side} nonce", order.nonce, args[f"{side}_nonce"])
     return order
 
 
@@ -159,50 +181,57 @@ def _price(steps: _Steps, args: Args, offer: Offer, bid: Bid, known: ledger.Depl
     steps.equal("deliver by", min(offer.deliver_by, bid.deliver_by), args["deliver_by"])
 
 
-def _auction(steps: _Steps, args: Args, committed: Args) -> None:
+def _auction(steps: _Steps, args: Args, auction: _Auction) -> None:
     """The published auction has the root that is on chain, and the rule gives its outcome."""
-    name = clr_id(from_hex(committed["clearing_id"]))
-    data = evidence.read("clearings", name)
-    if data is None:
-        steps.open("order set", committed["order_set_root"], "not published")
+    document = auction.document
+    steps.equal("order set", to_hex(document.order_set_root), auction.committed["order_set_root"])
+    steps.equal("auction names it", args["runs"], auction.trade.runs)
+    if auction.length > REPLAY_BYTES_MAX:
+        steps.open("auction outcome", "cleared again", f"{auction.length} bytes: suan audit clears it")
         return
-    try:
-        document = read_document(data)
-    except FieldError as error:
-        steps.equal("order set", committed["order_set_root"], f"unreadable: {error}"[:200])
-        return
-    steps.equal("order set", to_hex(document.order_set_root), committed["order_set_root"])
-    named = {to_hex(document.trade_id(trade)): trade.runs for trade in document.result.trades}
-    steps.equal("auction names it", args["runs"], named.get(args["trade"], "not among its trades"))
-    if len(data) > REPLAY_BYTES_MAX:
-        steps.open("auction outcome", "cleared again", f"{len(data)} bytes: suan audit clears it")
-        return
+    expected = "the rule gives the same price and trades"
     differences = replay(document)
-    steps.equal("auction outcome", "the rule gives the same price and trades", differences[0] if differences else
-                "the rule gives the same price and trades")  # fmt: skip
+    steps.equal("auction outcome", expected, differences[0] if differences else expected)
 
 
-def _closed(steps: _Steps, args: Args, at: AsOf, known: ledger.Deployment) -> None:
+def _closed(steps: _Steps, args: Args, batch: str, at: AsOf, known: ledger.Deployment) -> None:
     closed = events_at(at, "TradeClosed").filter(subject=args["trade"]).order_by("-position").first()
     if closed is None:
         steps.open("outcome", "settled, refunded or slashed", "the trade is open")
         return
-    end = closed.args
-    roots = events_at(at, *ROOT_EVENTS).filter(subject=end["batch_id"]).order_by("position")
-    delivered = None
-    for event in roots:
+    verdict, document = _decided(args, batch, at)
+    if verdict is None or document is None:
+        _ended_without_verdict(steps, args, closed, known)
+        _payout(steps, args, closed.args, None, known)
+        return
+    said = _receipts(steps, args, verdict.args["receipts_root"], document)
+    ruled = events_at(at, "DisputeRuled").filter(subject=args["trade"]).order_by("-position").first()
+    if ruled is None:
+        due, at_ = verdict.args["settle_after"], closed.block.timestamp
+        steps.made.append(Check("dispute window", at_ >= due, f"at or after {due}", str(at_)))
+    _payout(steps, args, closed.args, ruled.args if ruled else said, known)
+
+
+def _decided(args: Args, batch: str, at: AsOf) -> tuple[Any, Args | None]:
+    """The newest verdict whose published settlement names the trade, and that settlement; (None, None) without one."""
+    for event in events_at(at, *ROOT_EVENTS).filter(subject=batch).order_by("-position"):
         data = evidence.read("settlements", event.args["receipts_root"])
-        document = json.loads(data) if data is not None else {"outcomes": []}
+        document: Args = json.loads(data) if data is not None else {"outcomes": []}
         if any(row["trade"] == args["trade"] for row in document["outcomes"]):
-            delivered = _receipts(steps, args, event.args["receipts_root"], document)
-            break
+            return event, document
+    return None, None
+
+
+def _ended_without_verdict(steps: _Steps, args: Args, closed: Any, known: ledger.Deployment) -> None:
+    """By time, or by the signature of the side that it costs."""
+    if int(closed.args["kind"]) != OutcomeKind.REFUNDED:
+        steps.open("receipts root", "a published settlement", "no settlement names the trade")
+        return
+    due, at_ = refund_after(args["deliver_by"], known.verification_grace), closed.block.timestamp
+    if at_ >= due:
+        steps.made.append(Check("refund time", True, f"at or after {due}", str(at_)))
     else:
-        if int(end["kind"]) == OutcomeKind.REFUNDED:
-            due, at_ = refund_after(args["deliver_by"], known.verification_grace), closed.block.timestamp
-            steps.made.append(Check("refund time", at_ >= due, f"at or after {due}", str(at_)))
-        else:
-            steps.open("receipts root", "a published settlement", "no settlement names the trade")
-    _payout(steps, args, end, delivered, known)
+        steps.open("refund time", f"at or after {due}", f"{at_}: the provider gave it back by signature")
 
 
 def _receipts(steps: _Steps, args: Args, root: str, document: Args) -> Args:

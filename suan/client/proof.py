@@ -34,7 +34,7 @@ def _logged(rpc: Rpc, body: dict[str, Any]) -> dict[str, Any] | None:
     number = body["block_number"]
     if number is None or number > rpc.block_number():
         return None
-    for log in rpc.logs([body["contract"]], number, number):
+    for log in (log for _end, logs in rpc.logs([body["contract"]], number, number) for log in logs):
         try:
             name, values = abi.decode_event(log["topics"], log["data"])
         except ValueError:

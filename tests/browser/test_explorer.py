@@ -47,6 +47,7 @@ def test_an_auditor_finds_everything_from_the_search_box_and_verifies_it(window:
     window.open("/explorer")
     window.page.get_by_role("searchbox").fill("no such thing")
     window.page.keyboard.press("Enter")
+    window.page.wait_for_url("**/explorer/search*")
     assert window.heading() == "Nothing found"
     look_at(window, seen)
 

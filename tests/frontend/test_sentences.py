@@ -22,7 +22,7 @@ def word(n: int) -> str:
 
 def locked(trade: int, offer: int, bid: int) -> dict:
     args = {
-        "trade": word(trade), "offer": word(1_000 + offer), "bid": word(2_000 + bid), "provider": PROVIDER, "buyer": BUYER,
+        "trade": word(trade), "offer_nonce": offer, "bid_nonce": bid, "provider": PROVIDER, "buyer": BUYER,
         "index": trade, "first_run": 0, "runs": 1, "ceiling": 10, "price": TOKEN, "payment": TOKEN, "bond": TOKEN // 4,
         "deliver_by": 1_800_000_000,
     }  # fmt: skip
@@ -36,7 +36,6 @@ def refused(code: int) -> dict:
 def closed(kind: int, paid: int) -> dict:
     args = {
         "trade": word(1),
-        "batch_id": word(9),
         "kind": kind,
         "runs_delivered": 1,
         "units": 5,

@@ -57,7 +57,8 @@ def test_each_list_says_what_the_chain_says_and_names_its_block(exchange: Exchan
     (batch,) = rows("batches")
     assert batch["batch_id"] == seen["batch_id"] and (batch["trades"], batch["open"]) == (1, 0)
     assert rows(f"trades?party={exchange.buyer.address}") == [seen]
-    assert rows(f"trades?order={seen['bid_id']}&status=settled") == [seen]
+    assert rows(f"trades?order={exchange.seen(trade)['bid_id']}&status=settled") == [seen]
+    assert rows(f"trades?order=ord_0x{'0' * 64}") == []
     assert rows("trades?status=locked") == rows(f"trades?party={world.known.treasury}") == []
     assert rows("clearings")[0]["tx_hash"] == seen["tx_hash"]
     by_address = {row["address"]: row for row in rows("parties")}
