@@ -1,6 +1,7 @@
 """The Solidity suite, run by the real forge, and the proof that its failure is a failure here."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.contracts.forge import CONTRACTS, forge
 
 TESTS_MIN = 220
-SUITES = ("market/", "registry/", "token/", "libraries/", "invariant/")
+SUITES = ("market/", "registry/", "token/", "libraries/", "invariant/", "gas/")
 
 
 def test_every_solidity_test_passes() -> None:
@@ -30,6 +31,17 @@ def test_a_failing_forge_test_makes_the_runner_fail(tmp_path: Path) -> None:
     done = forge("test", FOUNDRY_SRC="canary", FOUNDRY_TEST="canary", **folders)
     assert done.returncode != 0
     assert "the canary sang" in done.stdout
+
+
+def test_a_call_that_costs_other_gas_than_written_down_fails(tmp_path: Path) -> None:
+    snapshots = tmp_path / "snapshots"
+    shutil.copytree(CONTRACTS / "snapshots", snapshots)
+    only = ("test", "--match-path", "test/gas/*")
+    assert forge(*only, FOUNDRY_SNAPSHOTS=str(snapshots)).returncode == 0
+    numbers = json.loads((snapshots / "market.json").read_text())
+    (snapshots / "market.json").write_text(json.dumps(numbers | {"settle 100": "1"}))
+    done = forge(*only, FOUNDRY_SNAPSHOTS=str(snapshots))
+    assert done.returncode != 0 and "settle 100" in done.stdout + done.stderr
 
 
 def test_the_sources_are_formatted() -> None:

@@ -27,6 +27,7 @@ interface Vm {
     function assume(bool condition) external pure;
     function readFile(string calldata path) external view returns (string memory);
     function projectRoot() external view returns (string memory);
+    function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
     function parseJson(string calldata json, string calldata key) external pure returns (bytes memory);
     function parseJsonKeys(string calldata json, string calldata key) external pure returns (string[] memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
