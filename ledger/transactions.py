@@ -1,7 +1,8 @@
 """One transaction with its decoded call and its events.
 
 What the exchange sent itself is stored with its calldata; of everybody else's transactions only the events are, so their
-call is asked of the node, with a short timeout, and is missing (with the reason) while the node is silent.
+call is asked of the node, with a short timeout, and is missing (with the reason) while the node is silent. Signed bytes are
+the sender's own: of a transaction that is in no block yet nothing is told here.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 
 from ledger import queries
 from ledger.chain.gateway import NodeError
@@ -29,8 +29,7 @@ def transaction(at: AsOf, tx_hash: str) -> Row:
     """
     found = ChainEvent.objects.filter(tx_hash=tx_hash, block__number__lte=at.number)
     events = list(found.select_related("block").order_by("block__canonical", "position"))
-    ours = OutgoingTx.objects.filter(Q(tx_hash=tx_hash) | Q(attempts__tx_hash=tx_hash))
-    sent = ours.select_related("block").first()
+    sent = OutgoingTx.objects.filter(tx_hash=tx_hash).select_related("block").first()
     if not events and sent is None:
         raise BlockUnknown(
             f"no transaction {tx_hash} left an event of the contracts, or was sent by the exchange"

@@ -81,7 +81,7 @@ def block(request: HttpRequest, block: str) -> HttpResponse:
         "finality": queries.finality(at.hash),
         "explained": explained(queries.finality(at.hash)),
         "on_top": now.number - at.number,
-        "transactions": _told(at, _newest(facts.transactions(at, within=at.hash), RELATED_MAX)),
+        "transactions": _told(now, _newest(facts.transactions(now, within=at.hash), RELATED_MAX)),
     }
     return render(request, "explorer/block.html", context)
 

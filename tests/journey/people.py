@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from operations.people import available, new_key, wait_until
 from suan.client.api import CLOSED_TRADES, Suan
@@ -119,3 +120,18 @@ def head_time(live: Live) -> int:
     """Unix seconds of the newest block."""
     rpc = live.rpc()
     return int(rpc.block(rpc.block_number())["timestamp"], 16)
+
+
+def pages_about(trade: dict[str, Any]) -> list[str]:
+    """Pages and calls of the API that tell of a closed trade, its orders, transactions, batch, receipts and parties."""
+    trade_id, lock, close = trade["trade_id"], trade["lock"], trade["close"]
+    receipt = trade["runs_detail"][0]["receipt_id"]
+    lists = ("blocks", "transactions", "batches", "receipts", "parties")
+    return [
+        "/trades", f"/trades/{trade_id}", f"/verify?id={trade_id}", f"/verify?id={receipt}", "/audit", "/status",
+        "/explorer", *(f"/explorer/{name}" for name in lists), *(f"/api/v1/audit/{name}.csv" for name in (*lists, "trades")),
+        f"/explorer/blocks/{lock['block_number']}", f"/explorer/batches/{lock['batch_id']}",
+        f"/explorer/transactions/{lock['tx_hash']}", f"/explorer/transactions/{close['tx_hash']}",
+        f"/explorer/receipts/{receipt}", f"/explorer/orders/{trade['bid_id']}", f"/explorer/orders/{trade['offer_id']}",
+        f"/api/v1/audit/receipts/{receipt}/proof", f"/api/v1/audit/trades/{trade_id}/checks",
+    ]  # fmt: skip

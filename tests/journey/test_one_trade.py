@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from operations.people import available, wait_until
@@ -17,6 +18,7 @@ from tests.journey.people import (
     list_capacity,
     measured_ceiling,
     open_custodial,
+    pages_about,
     sign_in_with_wallet,
     tokens_of,
     wait_for_node,
@@ -114,6 +116,10 @@ def test_a_trade_goes_from_listing_to_payout_and_stands_up_to_an_audit(live: Liv
     report = json.loads(audited.stdout)
     assert report["money_conserved"] and report["differences"] == []
     assert report["trades_checked"] >= len(trades) and report["runs_recomputed"] >= 2
+
+    # Everybody may look at it, with no more rights in the database than the web process has.
+    for page in pages_about(trades[0]):
+        assert httpx.get(live.base_url + page, follow_redirects=True).status_code == 200, page
 
     # And the operator's books say the same, row by row.
     assert verified.returncode == 0, verified.stdout + verified.stderr
