@@ -54,15 +54,15 @@ def test_a_limit_below_the_clearing_price_names_the_price() -> None:
     }
 
 
-def test_an_ask_above_the_clearing_price_names_the_price() -> None:
+def test_an_offer_above_the_clearing_price_names_the_price() -> None:
     found = reason(2, offer(1, 50 * CENT, 2 * HOUR), offer(2, 90 * CENT, HOUR), bid(3, TOKEN, 1, HOUR))
-    assert found.code == "ask_above_price"
+    assert found.code == "offer_above_price"
     assert found.sentence == "Your price of 0.9 is 0.4 above the clearing price of 0.5."
 
 
-def test_an_ask_above_every_bid_names_the_highest_bid() -> None:
+def test_an_offer_above_every_bid_names_the_highest_bid() -> None:
     found = reason(1, offer(1, 90 * CENT, HOUR), bid(2, 60 * CENT, 1, HOUR))
-    assert (found.code, found.numbers["gap"]) == ("ask_above_price", str(30 * CENT))
+    assert (found.code, found.numbers["gap"]) == ("offer_above_price", str(30 * CENT))
     assert "the highest bid of 0.6" in found.sentence
 
 
@@ -141,7 +141,7 @@ def test_every_order_with_something_left_gets_a_reason_that_fits_its_numbers(cut
         assert (found is None) == (left == 0)
         if found is None or found.code == "expired":
             continue
-        if found.code in ("limit_below_price", "ask_above_price"):
+        if found.code in ("limit_below_price", "offer_above_price"):
             assert int(found.numbers["gap"]) > 0
             assert mine == []
         elif result.price is not None and found.code in ("tie_later_arrival", "too_large", "rate_limited"):

@@ -21,7 +21,7 @@ from suan.core.units import format_gflops_hours, format_tokens
 
 NO_COUNTERPART: Final = "no_counterpart"
 LIMIT_BELOW_PRICE: Final = "limit_below_price"
-ASK_ABOVE_PRICE: Final = "ask_above_price"
+OFFER_ABOVE_PRICE: Final = "offer_above_price"
 TIE_LATER_ARRIVAL: Final = "tie_later_arrival"
 SELF_TRADE: Final = "self_trade"
 RATE_LIMITED: Final = "rate_limited"
@@ -163,7 +163,7 @@ class Reasons:
         bar = best if self._price is None else min(best, self._price)
         if offer.limit_price > bar:
             return self._say(
-                ASK_ABOVE_PRICE,
+                OFFER_ABOVE_PRICE,
                 f"Your price of {format_tokens(offer.limit_price)} is "
                 f"{format_tokens(offer.limit_price - bar)} above "
                 f"{self._bar_name(bar, 'the highest bid')} of {format_tokens(bar)}.",
