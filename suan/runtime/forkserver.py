@@ -5,8 +5,10 @@ hundredth of it. The server holds nothing of any job and no secret: its environm
 each child is born from that same state, limits itself and ends after one run (suan.runtime.worker).
 
 Protocol: over the control socket come one byte and four descriptors: the child's source, sink and log, and a socket
-for its exit code (4 bytes, big endian, signed as in subprocess). Closing that socket early kills the child. The end of the
-control socket, which the kernel closes when the caller dies in any way, kills all children and ends the server.
+for what becomes of it: one byte before the fork, then its exit code (4 bytes, big endian, signed as in subprocess). A
+server that died before that byte began nothing, so another one is asked. Closing the socket early kills the child. The
+end of the control socket, which the kernel closes when the caller dies in any way, kills all children and ends the
+server.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from typing import IO, Final, NoReturn
 _CODE_BYTES: Final = 4
 _DESCRIPTORS: Final = 4
 _STARTS_MAX: Final = 2
+_BEGINS: Final = b"b"
+_ENDS_AT_ITS_START: Final = "The process that runs jobs ends at its start; is this machine out of memory?"
 
 
 class ForkServer:
@@ -44,17 +48,21 @@ class ForkServer:
     def run(self, source: IO[bytes], sink: IO[bytes], log: IO[bytes], timeout: float) -> int | None:
         """Let a child answer what stands in `source`. Its exit code, negative for a signal; None at the timeout, which
         kills it. Raises RuntimeError when this machine cannot start the server."""
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                self._ask([source.fileno(), sink.fileno(), log.fileno(), theirs.fileno()])
-            ours.settimeout(timeout)
-            try:
-                code = ours.recv(_CODE_BYTES)
-            except TimeoutError:
-                return None
-        # A server that dies leaves no code: for the caller that is a child that was killed.
-        return int.from_bytes(code, "big", signed=True) if code else -signal.SIGKILL
+        for _ in range(_STARTS_MAX):
+            ours, theirs = socket.socketpair()
+            with ours:
+                with theirs:
+                    self._ask([source.fileno(), sink.fileno(), log.fileno(), theirs.fileno()])
+                ours.settimeout(timeout)
+                try:
+                    if not ours.recv(len(_BEGINS)):
+                        continue
+                    code = ours.recv(_CODE_BYTES)
+                except TimeoutError:
+                    return None
+            # A server that dies meanwhile leaves no code: for the caller that is a child that was killed.
+            return int.from_bytes(code, "big", signed=True) if code else -signal.SIGKILL
+        raise RuntimeError(_ENDS_AT_ITS_START)
 
     def _ask(self, descriptors: list[int]) -> None:
         with self._lock:
@@ -65,7 +73,7 @@ class ForkServer:
                     return
                 except OSError:
                     self._forget()
-        raise RuntimeError("The process that runs jobs ends at its start; is this machine out of memory?")
+        raise RuntimeError(_ENDS_AT_ITS_START)
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -132,12 +140,15 @@ class _Server:
         if not message or len(descriptors) != _DESCRIPTORS:
             self._over = True
             return
+        reply = socket.socket(fileno=descriptors[-1])
+        with suppress(OSError):  # The caller is gone; the child will be abandoned at once.
+            reply.send(_BEGINS)
         pid = os.fork()
         if pid == 0:
             _become_child(descriptors)
         for descriptor in descriptors[:-1]:
             os.close(descriptor)
-        reply = self._replies[pid] = socket.socket(fileno=descriptors[-1])
+        self._replies[pid] = reply
         self._selector.register(reply, selectors.EVENT_READ, lambda: self._abandon(pid))
 
     def _abandon(self, pid: int) -> None:

@@ -235,6 +235,9 @@ def test_a_killed_fork_server_costs_the_runs_under_way_and_no_later_one() -> Non
     assert results[0].exit_reason is ExitReason.TIMEOUT
     assert execute(module).exit_reason is ExitReason.OK
     orphan.kill()
+    for _ in range(20):  # A server that is about to die has not begun what it is asked then.
+        fork_servers()[0].kill()
+        assert execute(module).exit_reason is ExitReason.OK
 
 
 def test_each_run_has_a_process_of_its_own_that_is_gone_afterwards() -> None:
