@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from operations import layout
+from tests.compiled import share
 from tests.nodes import AnvilNode
 from tests.services import TestServices
 
@@ -27,6 +28,7 @@ if "marketplace.settings" in sys.modules:
 _inherited = os.environ.get("SUAN_TEST_FOLDER") is not None
 FOLDER = Path(tempfile.mkdtemp(prefix="suan-test-"))
 SERVICES = TestServices(FOLDER / "var", keep=() if _inherited else ("DATABASE_URL", "REDIS_URL"))
+share(SERVICES.var)
 os.environ.update(
     SUAN_TEST_FOLDER=str(FOLDER),
     SUAN_VAR=str(SERVICES.var),

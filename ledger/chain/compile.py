@@ -8,11 +8,14 @@ never meets an old result.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
@@ -63,15 +66,27 @@ def artifacts(var: Path) -> dict[str, Artifact]:
     text = json.dumps(standard_json(), sort_keys=True, separators=(",", ":"))
     key = hashlib.sha256((_compiler_version() + text).encode()).hexdigest()
     path = var / "contracts" / f"{key}.json"
-    if path.exists():
-        cached: dict[str, Artifact] = json.loads(path.read_bytes())
-        return cached
-    result = _compile(json.loads(text))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(result))
-    temporary.replace(path)
-    return result
+    with _alone(path.parent):
+        if path.exists():
+            cached: dict[str, Artifact] = json.loads(path.read_bytes())
+            return cached
+        result = _compile(json.loads(text))
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(result))
+        temporary.replace(path)
+        return result
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else compiles into the folder meanwhile: half a minute of work is done once."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def standard_json() -> dict[str, Any]:

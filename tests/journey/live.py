@@ -8,7 +8,6 @@ behind the market's back apart from tests that say that nothing is wrong.
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from suan.cli import app
 from suan.client import keystore
 from suan.client.keystore import LocalKey
 from suan.client.rpc import Rpc
+from tests.compiled import share
 
 OWN_SERVICES = {"DATABASE_URL": "", "REDIS_URL": "", "CHAIN_RPC_URL": "", "PORT": ""}
 COMMAND_SECONDS_MAX = 120
@@ -144,10 +144,7 @@ def shared_market(folder: Path) -> Iterator[Live]:
 
 @contextmanager
 def _started(var: Path) -> Iterator[Market]:
-    var.mkdir(parents=True, exist_ok=True)
-    compiled = layout.PROJECT / "var" / "contracts"
-    if compiled.exists():  # Compiled contracts follow from their sources alone, and name them.
-        shutil.copytree(compiled, var / "contracts")
+    share(var)
     try:
         with start_market(
             var=var, profile="demo", without=AGENTS, environment=OWN_SERVICES, report=print

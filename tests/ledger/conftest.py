@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from operations.layout import PROJECT
+from tests.compiled import FOLDER
 from tests.nodes import AnvilNode
 
 if TYPE_CHECKING:
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def compiled() -> Path:
-    """The compiler's cache, kept from run to run: its files are named by the sources, so a change misses them."""
+    """The compiler's cache of all tests."""
     from ledger.chain.compile import artifacts
 
-    folder = PROJECT / ".pytest_cache" / "compiled"
-    artifacts(folder)
-    return folder / "contracts"
+    artifacts(FOLDER)
+    return FOLDER / "contracts"
 
 
 @pytest.fixture

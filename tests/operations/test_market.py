@@ -8,6 +8,7 @@ import pytest
 
 from operations import child, layout
 from operations.market import AGENTS, answers, start_market
+from tests.compiled import share
 from tests.nodes import rpc
 
 OWN_SERVICES = {"DATABASE_URL": "", "REDIS_URL": "", "CHAIN_RPC_URL": "", "PORT": ""}
@@ -22,6 +23,7 @@ def public_part(base_url: str) -> dict:
 
 def test_a_market_survives_the_kill_of_each_process_and_a_restart(tmp_path: Path) -> None:
     var = tmp_path / "var"
+    share(var)
     with start_market(
         var=var, profile="demo", without=AGENTS, environment=OWN_SERVICES, report=print
     ) as market:
