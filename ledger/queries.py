@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from ledger import conf
 from ledger.errors import NotDeployed
@@ -151,6 +151,11 @@ def events_of(*, name: str, subject: str, confirmations: int = 0) -> list[ChainE
         name=name, subject=subject.lower(), block__canonical=True, **_deep(confirmations)
     )
     return list(rows.select_related("block").order_by("position"))
+
+
+def was_told(*names: str, of: str) -> Exists:
+    """A condition for other tables: a canonical event with one of these names is about what stands in their column `of`."""
+    return Exists(ChainEvent.objects.filter(name__in=names, subject=OuterRef(of), block__canonical=True))
 
 
 def last_events(*, name: str, subjects: Iterable[str]) -> dict[str, ChainEvent]:

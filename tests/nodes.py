@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,12 +63,18 @@ class AnvilNode:
         if not ready:
             raise RuntimeError(f"anvil did not start:\n{log.read_text()[-2000:]}")
 
-    def _stopped_with_whole_state(self) -> bool:
+    def _stops_between_saves(self) -> bool:
+        """Stop the process; if its state file is half written, let it go on."""
         assert self.process
+        if self.process.poll() is not None:
+            return True
         self.process.send_signal(signal.SIGSTOP)
         seen = psutil.Process(self.process.pid)
         child.wait_until(lambda: seen.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE), seconds=5)
-        return self.state is None or not self.state.exists() or services.is_complete(self.state.read_bytes())
+        if self.state is None or not self.state.exists() or services.is_complete(self.state.read_bytes()):
+            return True
+        self.process.send_signal(signal.SIGCONT)
+        return False
 
     def stop(self) -> None:
         if self.process:
@@ -80,9 +85,7 @@ class AnvilNode:
         """End it as a power cut would, between two saves of its state: nobody here keeps the copy for a half of one."""
         if self.process:
             with suppress(ProcessLookupError):
-                while not self._stopped_with_whole_state():
-                    self.process.send_signal(signal.SIGCONT)
-                    time.sleep(0.05)
+                assert child.wait_until(self._stops_between_saves, seconds=START_SECONDS_MAX)
                 self.process.send_signal(signal.SIGKILL)
             self.process.wait(10)
             self._forget()

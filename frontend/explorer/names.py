@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -81,8 +82,11 @@ def money(value: Any) -> SafeString:
 def time(value: Any) -> SafeString | str:
     """Unix seconds as UTC; 0 and numbers outside the calendar as they are."""
     at = formats.utc(int(value)) if int(value) else None
-    if at is None:
-        return str(value)
+    return str(value) if at is None else stamp(at)
+
+
+def stamp(at: datetime) -> SafeString:
+    """A moment in UTC; scripts add the local time as a title."""
     return format_html(
         '<time datetime="{}">{}</time>',
         at.strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -131,7 +131,7 @@ def transaction_sentence(sender: Any, events: Sequence[Event], function: str | N
             return tell(_capital(who), events)
     if events:
         told = [event_sentence(event["name"], event["args"]) for event in events[:3]]
-        return mark_safe(" ".join(told))  # noqa: S308  sentences are escaped
+        return format_html_join(" ", "{}", ((sentence,) for sentence in told))
     if function:
         return format_html(_("{} called {}; it left no event."), _capital(who), function)
     return format_html(_("{} sent a transaction that left no event."), _capital(who))

@@ -77,13 +77,7 @@ def moment(seconds: Any) -> SafeString | str:
     if isinstance(seconds, str):
         return format_html('<time datetime="{}">{}</time>', seconds, seconds[:19].replace("T", " ") + " UTC")
     at = seconds if hasattr(seconds, "isoformat") else formats.utc(int(seconds))
-    if at is None:
-        return str(seconds)
-    return format_html(
-        '<time datetime="{}">{}</time>',
-        at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-    )
+    return str(seconds) if at is None else names.stamp(at)
 
 
 @register.filter

@@ -6,7 +6,8 @@ Idempotent: the keys of the transactions are kept in the row, and the contract p
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from typing import Any
 
 from django.db import transaction
 
@@ -59,23 +60,12 @@ def time_out_disputed(*, now: int) -> int:
     """
     if ledger.is_halted():
         return 0
-    closing = Trade.objects.filter(status=CLOSING, closing__event_position=None).order_by("id")
-    disputed = _still(closing[:DISPUTES_PER_SWEEP_MAX], about=("DisputeOpened",), not_about=ENDINGS)
-    return sum(_time_out(trade, now) for trade in disputed)
-
-
-def _still(trades: Iterable[Trade], *, about: Sequence[str], not_about: Sequence[str]) -> list[Trade]:
-    """Those of the trades that the chain has spoken of in the first way and not in the second; `about` () is all of them."""
-    rows = {trade.trade_hash: trade for trade in trades}
-    said = _said(about, rows) if about else set(rows)
-    ended = _said(not_about, said)
-    return [trade for name, trade in rows.items() if name in said - ended]
-
-
-def _said(names: Iterable[str], trades: Iterable[str]) -> set[str]:
-    """Those of these trades of which the chain has spoken in one of these ways."""
-    subjects = list(trades)
-    return {subject for name in names for subject in ledger.last_events(name=name, subjects=subjects)}
+    disputed = Trade.objects.filter(
+        ledger.was_told("DisputeOpened", of="trade_hash"),
+        ~ledger.was_told(*ENDINGS, of="trade_hash"),
+        status=CLOSING,
+    )
+    return sum(_time_out(trade, now) for trade in disputed.order_by("id")[:DISPUTES_PER_SWEEP_MAX])
 
 
 def _settle(settlement: SettlementBatch, now: int) -> int:
@@ -91,8 +81,12 @@ def _settle(settlement: SettlementBatch, now: int) -> int:
     last = ledger.outgoing(settlement.settle_keys[-1]) if tries else None
     if last is not None and last.status not in ("failed", "final"):
         return 0
-    named = Trade.objects.filter(closing__settlement=settlement, status=CLOSING).order_by("index")
-    if not _still(named, about=(), not_about=(*ENDINGS, "DisputeOpened")):
+    waiting = Trade.objects.filter(
+        ~ledger.was_told(*ENDINGS, "DisputeOpened", of="trade_hash"),
+        closing__settlement=settlement,
+        status=CLOSING,
+    )
+    if not waiting.exists():
         return 0
     calldata = _calldata(settlement)
     with transaction.atomic():
@@ -109,13 +103,10 @@ def _time_out(trade: Trade, now: int) -> int:
     unbacked = opened["kind"] == OutcomeKind.SETTLED and not backed
     early = unbacked and opened["challenger"] != trade.provider
     due = int(opened["reveal_by"] if early else opened["rule_by"])
-    window = ledger.deployment().dispute_window
-    tries = max(0, now - CLOCK_SECONDS - due) // window + 1
-    key = f"timeout:{trade.trade_hash}:{tries}"
-    if now <= due + CLOCK_SECONDS or tries > TRIES_MAX or ledger.outgoing(key) is not None:
-        return 0
-    before = ledger.outgoing(f"timeout:{trade.trade_hash}:{tries - 1}")
-    if before is not None and before.status != "failed":
+    planned = _timeouts_of(trade)
+    tries = len(planned)
+    due += tries * ledger.deployment().dispute_window
+    if now <= due + CLOCK_SECONDS or tries >= TRIES_MAX or (planned and planned[-1].status != "failed"):
         return 0
     try:
         batch = lock_batch_of(trade.trade_hash)
@@ -124,20 +115,27 @@ def _time_out(trade: Trade, now: int) -> int:
         return 0
     proven = prove_records(batch.records, [batch.index_of(from_hex(trade.trade_hash))])
     calldata = encode_time_out(head=batch.head, proven=proven)
+    key = _timeout_key(trade, tries)
     outgoing.plan(key=key, signer=SIGNER, to=ledger.deployment().market, calldata=calldata)
     return 1
 
 
+def _timeouts_of(trade: Trade) -> list[Any]:
+    """The transactions with timeOut(...) that were planned for a trade, in their order."""
+    tried = (ledger.outgoing(_timeout_key(trade, number)) for number in range(TRIES_MAX))
+    return list(takewhile(lambda planned: planned is not None, tried))
+
+
+def _timeout_key(trade: Trade, tries: int) -> str:
+    return f"timeout:{trade.trade_hash}:{tries + 1}"
+
+
 def _window_end(settlement: SettlementBatch) -> int | None:
     """When the verdict settles, in the chain's words; None until it is in a block."""
-    for event in _decided(settlement):
+    for event in ledger.events_of(name="BatchDecided", subject=settlement.lock_batch):
         if event.args["verdict"] == settlement.verdict:
             return int(event.args["settle_after"])
     return None
-
-
-def _decided(settlement: SettlementBatch) -> Iterable[ledger.ChainEvent]:
-    return ledger.events_of(name="BatchDecided", subject=settlement.lock_batch)
 
 
 def _calldata(settlement: SettlementBatch) -> bytes:

@@ -147,7 +147,9 @@ def test_a_disputed_trade_that_nobody_rules_on_ends_as_it_was_decided(exchange):
         actions.time_out_disputed(now=opened.args["reveal_by"] + 2) == 0
     )  # a slash needs no receipt to stand
     exchange.world.anvil.pass_time(max(0, opened.args["rule_by"] - head_time(exchange)))
-    assert actions.time_out_disputed(now=opened.args["rule_by"] + 2) == 1
+    late = opened.args["rule_by"] + 1_000 * exchange.world.known.dispute_window  # the exchange stood still
+    assert actions.time_out_disputed(now=late) == 1
+    assert actions.time_out_disputed(now=late) == 0
     observe(exchange)
     assert statuses() == ["slashed"]
     assert exchange.world.chain_balances(exchange.world.keys.address("stranger")) == (2 * 10**18, 0, 0)
