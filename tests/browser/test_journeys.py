@@ -11,6 +11,7 @@ from tests.browser.window import Window
 from tests.settlement.exchange import Exchange
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
+PUBLIC = ("/", "/markets", f"/markets/{PRODUCT}", "/trades", "/audit", "/status", "/sign-in", "/nowhere")
 
 
 def look_at(window: Window, seen: list[str]) -> None:
@@ -23,16 +24,7 @@ def look_at(window: Window, seen: list[str]) -> None:
 
 def test_a_stranger_registers_lists_capacity_changes_and_withdraws_it(window: Window, exchange: Exchange):
     seen: list[str] = []
-    for path in (
-        "/",
-        "/markets",
-        f"/markets/{PRODUCT}",
-        "/trades",
-        "/audit",
-        "/status",
-        "/sign-in",
-        "/nowhere",
-    ):
+    for path in PUBLIC:
         window.open(path)
         look_at(window, seen)
 

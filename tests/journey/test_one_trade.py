@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from operations.people import available, wait_until
+from suan.client.api import Suan
+from suan.client.keystore import LocalKey
 from suan.core import units
 from suan.core.units import BaseUnits, Price, WorkUnits
 from tests.journey.live import Live
@@ -87,24 +89,9 @@ def test_a_trade_goes_from_listing_to_payout_and_stands_up_to_an_audit(live: Liv
     wait_until("Vera's money to be free again", lambda: available(vera) == vera_before + paid - fees)
 
     # Berta leaves with a part of it: asked for, delayed, then paid to her own address on chain.
-    amount, asked_by = units.parse_tokens(WITHDRAWN), head_time(live)
-    owned = tokens_of(live, wallet.address)
-    assert berta.account()["exits"] == []
-    key_file = tmp_path / "wallet.json"
-    key_file.write_text(json.dumps({"secret": wallet._secret.hex()}))
-    key_file.chmod(0o600)
-    left = live.suan(
-        "account", "withdraw", WITHDRAWN, "--key", str(key_file), environment={"SUAN_API_KEY": berta_key}
-    )
-    assert left.exit_code == 0, left.output
-    exits: list[dict[str, Any]] = []
-    wait_until(
-        "the exit to wait for its delay", lambda: exits.extend(berta.account()["exits"]) or bool(exits)
-    )
-    wait_until("the payout", lambda: tokens_of(live, wallet.address) == owned + amount)
-    assert head_time(live) >= exits[0]["ready_at"] >= asked_by + live.deployment["withdrawal_delay"]
-    wait_until("the exit to be final", lambda: not berta.account()["exits"])
-    wait_until("Berta's books to say so", lambda: available(berta) == berta_before - paid - amount)
+    withdraw(live, berta, berta_key, wallet, tmp_path)
+    left = berta_before - paid - units.parse_tokens(WITHDRAWN)
+    wait_until("Berta's books to say so", lambda: available(berta) == left)
 
     # A stranger recomputes all of it from the chain and the published evidence, both runs included.
     acknowledgement = tmp_path / "bid.json"
@@ -124,3 +111,24 @@ def test_a_trade_goes_from_listing_to_payout_and_stands_up_to_an_audit(live: Liv
     # And the operator's books say the same, row by row.
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "no differences" in verified.stdout
+
+
+def withdraw(live: Live, person: Suan, api_key: str, wallet: LocalKey, folder: Path) -> None:
+    """Take WITHDRAWN out of the market, on the command line, and see it wait for its delay before it arrives."""
+    amount, asked_by = units.parse_tokens(WITHDRAWN), head_time(live)
+    owned = tokens_of(live, wallet.address)
+    assert person.account()["exits"] == []
+    key_file = folder / "wallet.json"
+    key_file.write_text(json.dumps({"secret": wallet._secret.hex()}))
+    key_file.chmod(0o600)
+    left = live.suan(
+        "account", "withdraw", WITHDRAWN, "--key", str(key_file), environment={"SUAN_API_KEY": api_key}
+    )
+    assert left.exit_code == 0, left.output
+    exits: list[dict[str, Any]] = []
+    wait_until(
+        "the exit to wait for its delay", lambda: exits.extend(person.account()["exits"]) or bool(exits)
+    )
+    wait_until("the payout", lambda: tokens_of(live, wallet.address) == owned + amount)
+    assert head_time(live) >= exits[0]["ready_at"] >= asked_by + live.deployment["withdrawal_delay"]
+    wait_until("the exit to be final", lambda: not person.account()["exits"])
