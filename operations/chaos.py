@@ -1,152 +1,261 @@
-"""`make chaos`: `kill -9` of each process in the middle of trading, each on a fresh market of its own.
+"""`make chaos`: one market, a thousand trades, a hundred `kill -9`, and everything that a chain and a node can do wrong.
 
-For every process: start a market, let strangers trade, kill the process when a trade reaches a state that the seed
-chooses, see the supervisor bring it back, wait until every trade is settled or refunded and final, audit from chain and
-evidence, compare the books with the chain. The seed reproduces the moments.
+A seed decides the plan of faults before the market starts. A crowd bids while the faults fall; afterwards every trade
+must be settled or refunded, every order ended or explained, the chain's events one to one with the exchange's trades,
+its view equal to a fresh index of the chain byte for byte, and audit and reconciliation without a difference.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
+import signal
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from operations import demo, layout
+from operations import books, demo, layout
+from operations.crowd import Crowd, wishes
 from operations.demo import Story, say
-from operations.jobs import Job, measured
-from operations.market import start_market
+from operations.faults import KILL, NODE, Blow, plan
+from operations.jobs import Job, measured, small_sources
+from operations.market import Market, start_market
 from operations.people import DidNotHappen, wait_until
-from suan.client.api import CLOSED_TRADES
+from operations.proxy import FaultProxy
+from operations.storm import Storm
 
-# (group, buyer, job, limit price, runs): enough trades that every step of the market is busy when the blow falls.
-PLAN = (
-    *(("option", 2, "option", "2.00", 1) for _ in range(5)),
-    *(("nbody", 0, "nbody", f"1.{20 + 5 * i}", 2) for i in range(4)),
-    ("trap", 0, "trap", "1.50", 1),
-)
-VICTIMS = (
-    "web",
-    "worker",
-    "verifier",
-    "beat",
-    "agent-aurora",
-    "indexer",
-    "sender",
-    "miner",
-    "valkey",
-    "postgres",
-    "anvil",
-)
-MOMENTS = ("locking", "locked", "delivered", "closing")
-MOMENT_SECONDS_MAX = 60.0
+CONFIRMATIONS = 12
+HISTORY_BLOCKS = 96
+SETTINGS = {
+    **dict.fromkeys(("DATABASE_URL", "REDIS_URL", "CHAIN_RPC_URL", "PORT"), ""),
+    "CONFIRMATIONS": str(CONFIRMATIONS),
+    "SUAN_CHAIN_HISTORY_BLOCKS": str(HISTORY_BLOCKS),
+    "BLOCK_SECONDS": "1",
+    "BLOCK_HEARTBEAT_SECONDS": "1",
+    "CLEARING_SECONDS": "2",
+    "SWEEP_SECONDS": "2",
+    "INDEX_SECONDS": "0.5",
+    "SEND_SECONDS": "0.5",
+    "RECONCILE_SECONDS": "120",
+    "RPC_TIMEOUT_SECONDS": "5",
+    "VERIFICATION_GRACE_SECONDS": "3600",
+}
+"""Blocks come all the time, so that a chain that lost some grows back; a lost answer costs five seconds, not ten. Two
+cores carry the market and what happens to it: alarm clocks ring every two seconds. Services are its own in any case."""
+BUYERS = 3
+QUIET_SECONDS_MAX = 300.0
+FINAL_SECONDS_MAX = 300.0
 
-
-@dataclass(frozen=True)
-class Run:
-    """What one killing did."""
-
-    victim: str
-    moment: str
-    trades: int
-    settled: int
-    refunded: int
-    audit_differences: int
-    ledger_differences: int
-    seconds: int
-
-    @property
-    def lost_nothing(self) -> bool:
-        found = self.audit_differences + self.ledger_differences
-        return self.trades > 0 and self.settled + self.refunded == self.trades and found == 0
+Json = dict[str, Any]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Kill every process once; 0 when nothing was lost."""
+    """Let the storm rage; 0 when nothing was lost and nothing paid twice."""
     parser = argparse.ArgumentParser(prog="python -m operations chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--only", action="append", choices=VICTIMS, help="kill only this process; may be repeated"
+        "--trades", type=int, default=1_000, help="bids, each of which ends in one trade or more"
     )
+    parser.add_argument("--kills", type=int, default=110)
+    parser.add_argument("--reorgs", type=int, default=20)
+    parser.add_argument("--shallow", action="store_true", help="no reorganisation deeper than final")
+    parser.add_argument("--only", action="append", help="kill only this process; may be repeated")
+    parser.add_argument("--plan", action="store_true", help="print the plan of faults and stop")
     options = parser.parse_args(arguments)
-    chance = random.Random(options.seed)  # noqa: S311 - the seed is to be reproduced, not to be secret
-    moments = {victim: chance.choice(MOMENTS) for victim in VICTIMS}
+    blows = plan(
+        seed=options.seed,
+        bids=options.trades,
+        kills=options.kills,
+        reorgs=options.reorgs,
+        victims=options.only or victims(),
+        confirmations=CONFIRMATIONS,
+        deep=not options.shallow,
+    )
+    if options.plan:
+        print("\n".join(f"after bid {blow.after:>5}: {blow}" for blow in blows))
+        return 0
     folder = layout.default_var() / "chaos"
-    runs: list[Run] = []
-    jobs: Future[dict[str, Job]] = Future()
-    jobs.set_result(measured(folder / "jobs"))
-    for victim in options.only or VICTIMS:
-        try:
-            runs.append(one_run(folder, victim, moments[victim], jobs))
-        except DidNotHappen as fault:
-            say(f"{victim}: {fault}")
-            runs.append(Run(victim, moments[victim], 0, 0, 0, 0, 0, 0))
-    folder.mkdir(parents=True, exist_ok=True)
-    document = {"seed": options.seed, "runs": [run.__dict__ for run in runs]}
-    (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n")
-    show(runs)
-    return 0 if all(run.lost_nothing for run in runs) else 1
+    found = run(folder, seed=options.seed, bids=options.trades, blows=blows)
+    (folder / "report.json").write_text(json.dumps(found, indent=2) + "\n")
+    show(found, folder)
+    return 1 if found["failures"] else 0
 
 
-def one_run(folder: Path, victim: str, moment: str, jobs: Future[dict[str, Job]]) -> Run:
-    """One fresh market with one killing."""
+def victims() -> list[str]:
+    """Every process of the Procfile, with the agents of the crowd's providers in place of the demo's."""
+    lines = (layout.PROJECT / "Procfile").read_text().splitlines()
+    names = [line.partition(":")[0] for line in lines if line and not line.startswith("#")]
+    agents = [f"agent-{name.lower()}" for name, _, _ in demo.PROVIDERS]
+    return [name for name in names if name not in demo.LEFT_OUT] + agents
+
+
+def run(folder: Path, *, seed: int, bids: int, blows: Sequence[Blow]) -> Json:
+    """One market in one storm; returns the report."""
     began = time.monotonic()
-    say(f"--- {victim} will be killed when a trade is {moment}")
-    market_folder = demo.empty(folder)
-    with start_market(var=market_folder, profile="demo", without=demo.LEFT_OUT, report=say) as market:
-        story = Story(market, folder)
-        story.facts["jobs"] = jobs
-        demo.prepare(story)
-        demo.place(story, PLAN)
-        strike(story, victim, moment)
-        demo.settle(story)
-        wait_until("all closes to be final", lambda: demo.all_final(story), poll=1.0)
-        trades = demo.all_trades(story)
-        report = demo.check(story)
-        for difference in report.differences:
-            say(f"audit: {difference}")
-        differences = demo.ledger_differences(market)
-    settled = sum(trade["status"] == "settled" for trade in trades)
-    closed_unpaid = sum(trade["status"] in ("refunded", "slashed") for trade in trades)
-    return Run(
-        victim,
-        moment,
-        sum(trade["status"] != "rejected" for trade in trades),
-        settled,
-        closed_unpaid,
-        report.differences_total,
-        differences,
-        round(time.monotonic() - began),
+    proxies: list[FaultProxy] = []
+
+    def between(node: str) -> str:
+        proxies.append(FaultProxy(node))
+        return proxies[0].url
+
+    jobs: Future[dict[str, Job]] = Future()
+    jobs.set_result(measured(folder / "jobs", small_sources()))
+    try:
+        with start_market(
+            var=demo.empty(folder),
+            profile="demo",
+            without=demo.LEFT_OUT,
+            environment=SETTINGS,
+            chain_proxy=between,
+            report=say,
+        ) as market:
+            story = Story(market, folder, began=began)
+            story.facts["jobs"] = jobs
+            storm = Storm(market, proxies[0], CONFIRMATIONS, say)
+            crowd = Crowd(story, storm, seed)
+            story.phase("start")
+            demo.prepare(story)
+            wanted = wishes(seed=seed, bids=bids, buyers=BUYERS)
+            crowd.open_shop(wanted, dishonest=demo.DISHONEST)
+            story.phase("shop")
+            try:
+                crowd.trade(wanted, blows)
+                storm.calm()
+                story.phase("storm")
+                crowd.settle()
+                crowd.close_shop()
+                wait_until(
+                    "all closes to be final", lambda: demo.all_final(story), seconds=FINAL_SECONDS_MAX, poll=2
+                )
+                story.phase("calm")
+            except (DidNotHappen, AssertionError) as fault:
+                story.facts["stuck"] = str(fault)
+                say(f"STUCK: {fault}")
+            found = report(story, storm, crowd, blows)
+            say("stopping the market")
+    finally:
+        for proxy in proxies:
+            proxy.close()
+    return found | {
+        "seed": seed,
+        "bids": bids,
+        "seconds": story.seconds | {"total": round(time.monotonic() - began)},
+    }
+
+
+def stand_still(market: Market, storm: Storm) -> None:
+    """Stop the chain's clock and wait until the exchange has read and posted all of it."""
+    market.supervisor.hold("miner")
+    storm.market.kill("miner")
+
+    def caught_up() -> bool:
+        status = storm.status()
+        return bool(status["head"]["number"] == storm.node.block_number() and not status["unposted_events"])
+
+    wait_until("the exchange to have read the whole chain", caught_up, seconds=QUIET_SECONDS_MAX, poll=1.0)
+
+
+def report(story: Story, storm: Storm, crowd: Crowd, blows: Sequence[Blow]) -> Json:
+    """Compare everything with everything, and say what did not hold."""
+    stand_still(story.market, storm)
+    trades = crowd.trades()
+    deployment = story.buyers[0].hand.market
+    events = books.chain_events(storm.node, [deployment["market"]])
+    mismatches = list(books.compare_trades(trades, events))
+    say(f"trades against the chain's events: {len(mismatches)} mismatches")
+    fresh = books.fresh_index(storm)
+    say(
+        f"fresh index: {'equal' if fresh['equal'] else 'NOT EQUAL'}, {fresh['lines']} lines, {fresh['bytes']} bytes"
     )
-
-
-def strike(story: Story, victim: str, moment: str) -> None:
-    """Kill the victim at the moment, or as soon as trading has passed it; wait until it is back."""
-    passed = CLOSED_TRADES
-
-    def now() -> bool:
-        states = {trade["status"] for trade in demo.all_trades(story)}
-        return moment in states or bool(states & passed)
-
-    wait_until(f"a trade that is {moment}", now, seconds=MOMENT_SECONDS_MAX)
-    dead = story.market.kill(victim)
-    say(f"killed {victim} ({dead})")
-    if not story.market.wait_restarted(victim, dead, seconds=60.0):
-        raise DidNotHappen(f"{victim} did not come back")
-
-
-def show(runs: Sequence[Run]) -> None:
-    """A table for people."""
-    print(
-        f"\n  {'killed':<14}{'when':<12}{'trades':>7}{'settled':>9}{'refunded':>9}{'audit':>7}{'ledger':>8}{'s':>6}"
+    audited = demo.check(story)
+    ledger = demo.ledger_differences(story.market)
+    story.phase("books")
+    open_orders = crowd.open_orders()
+    explained = {order["order_id"]: hand.explain(order["order_id"]) for hand, order in open_orders}
+    orphans = books.unexplained([order for _, order in open_orders], explained)
+    killed = Counter(death.name for death in story.market.supervisor.deaths if death.code == -signal.SIGKILL)
+    states = Counter(trade["status"] for trade in trades)
+    found: Json = {
+        "plan": [{"after": blow.after, "blow": str(blow)} for blow in blows],
+        "trades": sum(states.values()) - states["rejected"],
+        "states": dict(states),
+        "kills": dict(sorted(storm.kills.items())),
+        "deaths_by_signal": dict(sorted(killed.items())),
+        "reorgs_asked": {str(depth): count for depth, count in sorted(storm.reorgs.items())},
+        "transactions_kept_by_reorgs": storm.kept,
+        "flushes": storm.flushes,
+        "node_faults_met": {
+            f"{method} {name}": count for (method, name), count in sorted(storm.proxy.met.items())
+        },
+        "halts": storm.halts,
+        "orders_open": len(open_orders),
+        "mismatches": mismatches[: books.NAMED_MAX],
+        "fresh_index": fresh,
+        "audit": {
+            "differences": audited.differences_total,
+            "named": [str(difference) for difference in audited.differences[: books.NAMED_MAX]],
+            "trades": audited.trades_checked,
+            "receipts": audited.receipts_checked,
+            "acknowledgements": audited.acknowledgements_checked,
+            "runs_recomputed": audited.runs_recomputed,
+        },
+        "ledger_differences": ledger,
+        "chain_blocks": storm.node.block_number(),
+    }
+    found["failures"] = failures(
+        found, blows, [*orphans, *([story.facts["stuck"]] if "stuck" in story.facts else [])]
     )
-    for run in runs:
-        verdict = "" if run.lost_nothing else "  NOT KEPT"
-        print(
-            f"  {run.victim:<14}{run.moment:<12}{run.trades:>7}{run.settled:>9}{run.refunded:>9}"
-            f"{run.audit_differences:>7}{run.ledger_differences:>8}{run.seconds:>6}{verdict}"
-        )
+    return found
+
+
+def failures(found: Json, blows: Sequence[Blow], named: Sequence[str]) -> list[str]:
+    """Every promise that was not kept, in words."""
+    ended = sum(found["states"].get(name, 0) for name in ("settled", "refunded", "slashed"))
+    promises = {
+        f"{found['trades'] - ended} trades are neither settled nor refunded": ended == found["trades"],
+        f"{len(found['mismatches'])} trades differ from the chain's events": not found["mismatches"],
+        "the view differs from a fresh index": found["fresh_index"]["equal"],
+        f"the audit finds {found['audit']['differences']} differences": not found["audit"]["differences"],
+        f"reconciliation finds {found['ledger_differences']} differences": not found["ledger_differences"],
+        "a process was not killed as planned": sum(found["kills"].values())
+        == sum(blow.kind == KILL for blow in blows),
+        "no fault of the node was met": bool(found["node_faults_met"])
+        or not any(blow.kind == NODE for blow in blows),
+        "something was sent while settlement was halted": not any(
+            halt["transactions_sent_while_halted"] or halt["healthy_while_halted"] for halt in found["halts"]
+        ),
+    }
+    return [*named, *(text for text, kept in promises.items() if not kept)]
+
+
+def show(found: Json, folder: Path) -> None:
+    """What happened, for people."""
+    states = ", ".join(f"{count} {name}" for name, count in sorted(found["states"].items()))
+    lines = [
+        "",
+        f"  {found['bids']} bids became {found['trades']} trades: {states}",
+        f"  kill -9, {sum(found['kills'].values())} times: "
+        + ", ".join(f"{name} {count}" for name, count in found["kills"].items()),
+        f"  reorganisations, {sum(found['reorgs_asked'].values())}, by depth: "
+        + ", ".join(f"{depth} ({count})" for depth, count in found["reorgs_asked"].items()),
+        f"  FLUSHALL {found['flushes']} times; wrong answers of the node: {sum(found['node_faults_met'].values())}",
+        *(
+            f"  halted {halt['seconds']} s by a reorganisation of {halt['depth']} blocks: {' '.join(halt['rewind'])}"
+            for halt in found["halts"]
+        ),
+        f"  {found['audit']['trades']} trades and {found['audit']['receipts']} receipts audited: "
+        f"{found['audit']['differences']} differences; reconciliation: {found['ledger_differences']}",
+        f"  view of {found['fresh_index']['lines']} lines against a fresh index of {found['chain_blocks']} blocks: "
+        + ("equal" if found["fresh_index"]["equal"] else "NOT EQUAL"),
+        "  seconds: " + ", ".join(f"{name} {value}" for name, value in found["seconds"].items()),
+        f"  the plan and all numbers: {folder.name}/report.json in the var folder",
+        "",
+    ]
+    print("\n".join(lines), flush=True)
+    for name in (*found["mismatches"], *found["fresh_index"]["differences"], *found["audit"]["named"]):
+        print(f"  difference: {name[:400]}")
+    for name in found["failures"]:
+        print(f"  NOT KEPT: {name}")

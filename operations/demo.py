@@ -26,6 +26,7 @@ from operations.people import Buyer, Provider, wait_until
 from suan.client.api import CLOSED_TRADES, TERMINAL, Suan
 from suan.client.audit.report import Report
 from suan.client.audit.run import audit
+from suan.core import units
 from suan.runtime.run import ENGINE
 
 PRODUCT = "cpu.fp64:eu-north:recomputed"
@@ -159,7 +160,8 @@ def prepare(story: Story) -> None:
 def place(story: Story, plan: Sequence[tuple[str, int, str, str, int]] = PLAN) -> None:
     """Offers first, then all bids within a second or two, as a market sees them."""
     for provider in story.providers:
-        offer = people.list_capacity(provider, gflops_hours=CAPACITY[provider.name], engine=ENGINE)
+        offered = units.parse_gflops_hours(CAPACITY[provider.name])
+        offer = people.list_capacity(provider, units_offered=offered, engine=ENGINE)
         remember(story, "offers", provider.account, offer)
         say(f"{provider.name} offers {CAPACITY[provider.name]} GFLOPS·h at {provider.price}")
     jobs: dict[str, Job] = story.facts["jobs"]
@@ -291,7 +293,7 @@ def ledger_differences(market: Market) -> int:
     """What `manage.py verify_ledger` finds between the database and the chain; each finding is printed."""
     command = (sys.executable, "manage.py", "verify_ledger")
     done = subprocess.run(  # noqa: S603 - a command of this project
-        command, env=market.environment, cwd=layout.PROJECT, capture_output=True, text=True, timeout=300
+        command, env=market.environment, cwd=layout.PROJECT, capture_output=True, text=True, timeout=600
     )
     if done.returncode:
         print(done.stdout[-4000:], done.stderr[-2000:], flush=True)

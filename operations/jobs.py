@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from suan.client.job import JobReport, measure
 
 OPTION = {"spot": 100.0, "strike": 105.0, "rate": 0.03, "volatility": 0.2, "years": 1.0}
 OPTION_PATHS = 250_000
+SMALL_OPTION_PATHS = 2_000
 PICTURE = {"width": 512, "height": 384, "columns": 4, "rows": 3}
 TILES = PICTURE["columns"] * PICTURE["rows"]
 NBODY_STEPS = 40_000
@@ -57,8 +59,15 @@ def sources() -> dict[str, tuple[bytes, bytes, int]]:
     }
 
 
-def measured(folder: Path) -> dict[str, Job]:
-    """Measure every job on this machine, as a buyer does before the first bid."""
+def small_sources() -> dict[str, tuple[bytes, bytes, int]]:
+    """As `sources`, but jobs that take a few milliseconds: for runs that are about the market, not about the work."""
+    option, _, _ = sources()["option"]
+    text = " ".join(str(value) for value in (*OPTION.values(), SMALL_OPTION_PATHS))
+    return {"option": (option, text.encode(), 1), "trap": sources()["trap"]}
+
+
+def measured(folder: Path, wanted: Mapping[str, tuple[bytes, bytes, int]] | None = None) -> dict[str, Job]:
+    """Measure every job (of `sources`, unless others are given) on this machine, as a buyer does before the first bid."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def one(item: tuple[str, tuple[bytes, bytes, int]]) -> Job:
@@ -72,7 +81,7 @@ def measured(folder: Path) -> dict[str, Job]:
         return Job(name, module, stdin, ceiling, report)
 
     with ThreadPoolExecutor(2) as pool:
-        return {job.name: job for job in pool.map(one, sources().items())}
+        return {job.name: job for job in pool.map(one, (sources() if wanted is None else wanted).items())}
 
 
 def save_picture(outputs: list[Output], path: Path) -> None:

@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,8 @@ from operations import child, layout, services
 from operations.supervisor import Program, Report, Supervisor, python_path, read_procfile
 
 STOP_SIGNALS = {"postgres": signal.SIGINT}
-SETUP_SECONDS_MAX = 300.0
-WEB_READY_SECONDS_MAX = 60.0
+SETUP_SECONDS_MAX = 900.0
+WEB_READY_SECONDS_MAX = 300.0
 AGENTS = ("agent1", "agent2")
 HOST = "127.0.0.1"
 
@@ -99,12 +99,14 @@ def start_market(
     profile: str | None = None,
     without: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    chain_proxy: Callable[[str], str] | None = None,
     report: Report = print,
 ) -> Iterator[Market]:
     """Start a market and yield its handle once its pages answer; stop it at the end, whatever happens.
 
-    `without` names lines of the Procfile to leave out (a demo brings its own agents). Raises Refused, with what to do,
-    when a step fails or when this folder's market runs already.
+    `without` names lines of the Procfile to leave out (a demo brings its own agents). `chain_proxy` is given the address
+    of the embedded node and returns the one under which the processes shall reach it; `Market.rpc_url` stays the node's
+    own. Raises Refused, with what to do, when a step fails or when this folder's market runs already.
     """
     folder = (var or layout.default_var()).resolve()
     layout.prepare(folder)
@@ -114,8 +116,11 @@ def start_market(
         supervisor = Supervisor(folder, variables, report)
         rpc_url = variables.get("CHAIN_RPC_URL") or layout.services(folder)["chain_rpc_url"]
         market = Market(folder, variables["SUAN_URL"], rpc_url, variables, supervisor)
+        wanted = services.embedded(variables)
+        if chain_proxy is not None and "anvil" in wanted:
+            variables |= {"CHAIN_RPC_URL": chain_proxy(rpc_url), "SUAN_LOCAL_CHAIN": "1"}
         try:
-            start_all(market, without=without)
+            start_all(market, wanted=wanted, without=without)
             yield market
         finally:
             market.stop()
@@ -142,11 +147,10 @@ def market_environment(var: Path, *, profile: str | None, extra: Mapping[str, st
     }
 
 
-def start_all(market: Market, *, without: Sequence[str]) -> None:
-    """Services, then set-up, then everything else at once."""
+def start_all(market: Market, *, wanted: Sequence[str], without: Sequence[str]) -> None:
+    """The services that are `wanted`, then set-up, then everything else at once."""
     supervisor, report = market.supervisor, market.supervisor.report
     commands = read_procfile(layout.PROJECT / "Procfile", market.environment)
-    wanted = services.embedded(market.environment)
     left_out = {*without, *(name for name in services.NAMES if name not in wanted)}
     if "anvil" not in wanted:
         left_out.add("miner")

@@ -23,7 +23,7 @@ from suan.client.keystore import LocalKey
 from suan.client.session import Session
 from suan.core import orders, units
 
-WAIT_SECONDS_MAX = 60.0
+WAIT_SECONDS_MAX = 600.0
 POLL_SECONDS = 0.3
 DELEGATE_CAP = "500"
 DELEGATE_WORST_PRICE = "10"
@@ -204,17 +204,25 @@ def wait_for_nodes(people: Sequence[Provider]) -> None:
         wait_until(f"the agent of {provider.name} to measure and register", ready)
 
 
-def list_capacity(provider: Provider, *, gflops_hours: str, engine: str, share_percent: int = 60) -> Json:
-    """Offer capacity at the provider's price, promising a part of what was measured."""
+def list_capacity(
+    provider: Provider,
+    *,
+    units_offered: int,
+    engine: str,
+    share_percent: int = 60,
+    valid_seconds: int = 900,
+    deliver_seconds: int = 1200,
+) -> Json:
+    """Offer work units at the provider's price, promising a part of what was measured."""
     node = provider.account.account()["nodes"][0]
     return provider.account.offer(
         provider.product,
         price=provider.price,
-        units_offered=units.parse_gflops_hours(gflops_hours),
+        units_offered=units_offered,
         agent=node["agent"],
         rate_mflops=node["rate_mflops"] * share_percent // 100,
         engine=engine,
         client_order_id=f"offer-{provider.name.lower()}-{secrets.token_hex(4)}",
-        valid_seconds=900,
-        deliver_seconds=1200,
+        valid_seconds=valid_seconds,
+        deliver_seconds=deliver_seconds,
     )

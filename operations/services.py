@@ -93,9 +93,13 @@ def foundry_binary(name: str) -> Path:
 
 
 def anvil_command(
-    *, port: int, chain_id: int = CHAIN_ID, state: Path | None = None, history: bool = False
+    *, port: int, chain_id: int = CHAIN_ID, state: Path | None = None, history_blocks: int = 0
 ) -> list[str]:
-    """Arguments of a node that mines only when asked; with `state`, it saves itself there every second."""
+    """Arguments of a node that mines only when asked; with `state`, it saves itself there every second.
+
+    `history_blocks`: so many of the newest blocks keep their state, over a restart too; 0 keeps all of them until then.
+    A reorganisation needs the state of the block that it goes back to.
+    """
     command = [
         str(foundry_binary("anvil")),
         *("--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)),
@@ -112,13 +116,14 @@ def anvil_command(
     ]
     if state:
         command += ["--state", str(state), "--state-interval", "1"]
-    if history:
-        command.append("--preserve-historical-states")
+    if history_blocks:
+        command += ["--preserve-historical-states", "--prune-history", str(history_blocks)]
     return command
 
 
 def run_anvil(var: Path, *, durable: bool) -> None:
-    """Become the node. SUAN_CHAIN_HISTORY=1 keeps old states over a restart, at 30 kB a block on disk."""
+    """Become the node. SUAN_CHAIN_HISTORY_BLOCKS keeps the states of so many blocks over a restart; each holds the
+    whole state, so the file that is written every second grows with both."""
     parent = os.getppid()
     layout.prepare(var)
     folder = var / "chain"
@@ -126,9 +131,9 @@ def run_anvil(var: Path, *, durable: bool) -> None:
     state = folder / "state.json"
     restore_chain(state)
     url = layout.services(var).get("chain_rpc_url") or layout.record_services(var)["chain_rpc_url"]
-    history = os.environ.get("SUAN_CHAIN_HISTORY") == "1"
+    history_blocks = int(os.environ.get("SUAN_CHAIN_HISTORY_BLOCKS") or 0)
     port = int(url.rpartition(":")[2])
-    command = anvil_command(port=port, state=state if durable else None, history=history)
+    command = anvil_command(port=port, state=state if durable else None, history_blocks=history_blocks)
     tie_to_parent(parent, signal.SIGTERM)
     os.execv(command[0], command)  # noqa: S606
 

@@ -13,6 +13,7 @@ from operations import child, services
 from tests.ports import free_port
 
 START_SECONDS_MAX = 20
+HISTORY_BLOCKS = 256
 
 
 class RpcError(Exception):
@@ -48,7 +49,10 @@ class AnvilNode:
 
     def start(self) -> None:
         command = services.anvil_command(
-            port=self.port, chain_id=self.chain_id, state=self.state, history=self.state is not None
+            port=self.port,
+            chain_id=self.chain_id,
+            state=self.state,
+            history_blocks=HISTORY_BLOCKS if self.state else 0,
         )
         log = self.folder / "anvil.log"
         with log.open("ab") as output:
