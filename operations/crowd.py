@@ -1,8 +1,8 @@
 """A crowd that trades through a storm: bids with names of their own, repeated until the exchange has them, once each.
 
 A program that bids through crashes gives each bid a client_order_id and sends it again until it has an answer; the
-exchange answers a repeat with the first order. At most OPEN_TRADES_MAX bids wait for their trades' ends at a time, so
-that the storm falls on a market at work and not on a queue.
+exchange answers a repeat with the first order. Only a part of the bids waits for the end of its trades at a time, so that
+the storm falls on trades at every stage of their lives and not on a queue.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from suan.client.errors import SuanError, UnknownOutcome, Unreachable
 from suan.core.abi import event_topics
 from suan.runtime.run import ENGINE
 
-OPEN_TRADES_MAX = 120
-GROUP = 8
+OPEN_PART = 8
+OPEN_TRADES_MIN, OPEN_TRADES_MAX = 12, 120
+"""Of the bids, one in OPEN_PART may wait for the end of its trades, but at least and at most so many."""
+GROUP = 4
 HANDS = 4
 BLOW_PAUSE_SECONDS = 1.0
 PLACE_SECONDS_MAX = 300.0
@@ -76,6 +78,7 @@ class Crowd:
     seed: int
     hashes: dict[tuple[int, str], tuple[str, str]] = field(default_factory=dict)
     placed: int = 0
+    room: int = OPEN_TRADES_MAX
 
     @property
     def jobs(self) -> dict[str, Job]:
@@ -102,6 +105,7 @@ class Crowd:
     def trade(self, wanted: Sequence[Wish], blows: Sequence[Blow]) -> None:
         """Place all bids; after each group let the blows fall whose moment has come."""
         coming = list(blows)
+        self.room = min(max(len(wanted) // OPEN_PART, OPEN_TRADES_MIN), OPEN_TRADES_MAX)
         with ThreadPoolExecutor(HANDS) as pool:
             for start in range(0, len(wanted), GROUP):
                 self._wait_for_room()
@@ -137,10 +141,10 @@ class Crowd:
                 time.sleep(BLOW_PAUSE_SECONDS)
 
     def _wait_for_room(self) -> None:
-        """Until fewer than OPEN_TRADES_MAX of the bids wait for the end of their trades."""
+        """Until fewer bids than there is room for wait for the end of their trades."""
         wait_until(
-            f"fewer than {OPEN_TRADES_MAX} open trades after {self.placed} bids",
-            lambda: self.placed - self.closed() < OPEN_TRADES_MAX,
+            f"fewer than {self.room} open trades after {self.placed} bids",
+            lambda: self.placed - self.closed() < self.room,
             seconds=STALL_SECONDS_MAX,
         )
 
