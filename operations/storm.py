@@ -54,6 +54,8 @@ class Storm:
     halts: list[Json] = field(default_factory=list)
     dead: dict[str, int] = field(default_factory=dict)
     highest: int = 0
+    loaded: int = 0
+    """The height at which the node last came back from its file."""
 
     def __post_init__(self) -> None:
         self.node = Rpc(self.market.rpc_url)
@@ -111,18 +113,23 @@ class Storm:
         self.flushes += 1
 
     def _reorganise(self, blow: Blow) -> None:
-        """Replace the newest blocks. Their transactions are gone, unless `keeps`: then each comes a block earlier."""
+        """Replace the newest blocks. Their transactions are gone, unless `keeps`: then each comes a block earlier.
+
+        Anvil 1.7.1 keeps old states in its file without the code of contracts, so a chain that goes back to a block
+        from before a restart has no market any more: only blocks mined since the last restart are replaced.
+        """
         self._wait_back("anvil")
-        lowest = self.confirmations - blow.depth
+        lowest = self.confirmations - blow.depth if blow.kind == REORG else 0
 
         def high_enough() -> bool:
-            return self.look() > max(self.highest - lowest, blow.depth + 1)
+            head = self.look()
+            return head - blow.depth > self.loaded and head > self.highest - max(lowest, 1)
 
-        if blow.kind == REORG:
-            wait_until("the chain to be as high as it was", high_enough, seconds=CHAIN_SECONDS_MAX)
+        wait_until("the chain to be as high as it was", high_enough, seconds=CHAIN_SECONDS_MAX)
         head = self.node.block_number()
         kept = self._transactions(head - blow.depth + 1, head) if blow.keeps else []
-        self.node.call("anvil_reorg", blow.depth, kept)
+        # Patient, since a call that is repeated after a timeout would go back twice.
+        Rpc(self.market.rpc_url, timeout_seconds=CHAIN_SECONDS_MAX).call("anvil_reorg", blow.depth, kept)
         self.kept += len(kept)
 
     def _transactions(self, first: int, last: int) -> list[list[Any]]:
