@@ -35,7 +35,8 @@ Json = dict[str, Any]
 def chain_events(node: Rpc, addresses: Sequence[str]) -> list[tuple[str, Json]]:
     """Names and arguments of all events of these contracts on the node's chain, in its order."""
     found = []
-    for log in node.logs(list(addresses), 0, node.block_number()):
+    ranges = node.logs(list(addresses), 0, node.block_number())
+    for log in (log for _end, logs in ranges for log in logs):
         try:
             found.append(decode_event(log["topics"], log["data"]))
         except AbiError:
@@ -76,17 +77,19 @@ def compare_trades(trades: Sequence[Json], events: Iterable[tuple[str, Json]]) -
 
 def _paid_twice(places: dict[str, Json], ends: dict[str, Json]) -> Iterator[str]:
     """Bids of which more runs were delivered and paid than their trades could hold together, each run once."""
-    paid: dict[str, int] = defaultdict(int)
-    bought: dict[str, set[int]] = defaultdict(set)
+    paid: dict[tuple[str, int], int] = defaultdict(int)
+    bought: dict[tuple[str, int], set[int]] = defaultdict(set)
     for name, place in places.items():
         end = ends.get(name)
         if end is not None and int(end["kind"]) == OutcomeKind.SETTLED:
-            paid[place["bid"]] += int(end["runs_delivered"])
+            bid = place["buyer"], int(place["bid_nonce"])
+            paid[bid] += int(end["runs_delivered"])
             first = int(place["first_run"])
-            bought[place["bid"]] |= set(range(first, first + int(place["runs"])))
-    for bid, runs in sorted(paid.items()):
-        if runs > len(bought[bid]):
-            yield f"{runs} runs of bid {bid} were paid; its settled trades hold {len(bought[bid])} different ones"
+            bought[bid] |= set(range(first, first + int(place["runs"])))
+    for (buyer, nonce), runs in sorted(paid.items()):
+        held = len(bought[buyer, nonce])
+        if runs > held:
+            yield f"{runs} runs of bid {nonce} of {buyer} were paid; its settled trades hold {held} different ones"
 
 
 def unexplained(orders: Sequence[Json], explanations: dict[str, Json]) -> list[str]:

@@ -23,7 +23,7 @@ from suan.client.keystore import LocalKey
 from suan.client.session import Session
 from suan.core import orders, units
 
-WAIT_SECONDS_MAX = 600.0
+WAIT_SECONDS_MAX = 180.0
 POLL_SECONDS = 0.3
 DELEGATE_CAP = "500"
 DELEGATE_WORST_PRICE = "10"

@@ -6,12 +6,12 @@ import pytest
 
 from operations.books import compare_trades, unexplained
 
-TRADE, OTHER, BID = "0x" + "aa" * 32, "0x" + "bb" * 32, "0x" + "cc" * 32
+TRADE, OTHER, BUYER = "0x" + "aa" * 32, "0x" + "bb" * 32, "0x" + "cc" * 20
 REFUNDED, SETTLED, SLASHED = 0, 1, 2
 
 
 def locked(trade: str = TRADE, *, first_run: int = 0, runs: int = 1) -> tuple[str, dict[str, Any]]:
-    return "TradeLocked", {"trade": trade, "bid": BID, "first_run": first_run, "runs": runs}
+    return "TradeLocked", {"trade": trade, "buyer": BUYER, "bid_nonce": 7, "first_run": first_run, "runs": runs}
 
 
 def closed(trade: str = TRADE, kind: int = SETTLED, *, runs: int = 1) -> tuple[str, dict[str, Any]]:
@@ -57,7 +57,7 @@ def test_what_is_lost_or_doubled_is_named(trades: list, events: list, said: str)
 def test_a_run_that_two_trades_paid_for_is_named() -> None:
     events = [locked(), locked(OTHER), closed(), closed(OTHER)]
     assert list(compare_trades([ours(), ours(OTHER)], events)) == [
-        f"2 runs of bid {BID} were paid; its settled trades hold 1 different ones"
+        f"2 runs of bid 7 of {BUYER} were paid; its settled trades hold 1 different ones"
     ]
 
 
