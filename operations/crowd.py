@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from operations.demo import PRODUCT, Story, remember, say
+from operations.demo import PRODUCT, Story, delivered_runs, has_ended, remember, say
 from operations.faults import Blow
 from operations.jobs import Job
 from operations.people import DidNotHappen, list_capacity, wait_until
@@ -160,10 +160,11 @@ class Crowd:
         moved = time.monotonic()
         while True:
             try:
-                states = Counter(trade["status"] for trade in self.trades())
+                trades = self.trades()
+                states = Counter(trade["status"] for trade in trades)
                 waiting = sum(states[name] for name in states if name not in CLOSED_TRADES)
                 line = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-                open_bids = 0 if waiting else self._open_bids()
+                open_bids = 0 if waiting else self._open_bids(delivered_runs(trades))
                 line += "" if waiting else f"; {open_bids} bids open"
                 if line != shown:
                     say(f"trades: {line}")
@@ -186,9 +187,9 @@ class Crowd:
         mine = [(hand, order) for hand in hands for order in hand.orders(limit=500)]
         return [(hand, order) for hand, order in mine if order["order_status"] not in TERMINAL]
 
-    def _open_bids(self) -> int:
-        offers = {order["order_id"] for _, order in self.story.named["offers"]}
-        return sum(order["order_id"] not in offers for _, order in self.open_orders())
+    def _open_bids(self, delivered: Counter[str]) -> int:
+        mine = [order for buyer in self.story.buyers for order in buyer.hand.orders(limit=500)]
+        return sum(not has_ended(order, delivered) for order in mine)
 
     def close_shop(self) -> None:
         """Providers take back what is left of their offers."""

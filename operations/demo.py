@@ -220,14 +220,20 @@ def settle(story: Story) -> None:
             shown = line
         if not trades or any(trade["status"] not in CLOSED_TRADES for trade in trades):
             return False
-        delivered = Counter[str]()
-        for trade in trades:
-            if trade["status"] == "settled":
-                delivered[trade["bid_id"]] += trade["close"]["runs_delivered"]
+        delivered = delivered_runs(trades)
         return all(has_ended(hand.order(order["order_id"]), delivered) for hand, order in waiting)
 
     wait_until("all trades to be closed", done, seconds=TRADING_SECONDS_MAX, poll=1.5)
     story.phase("trading")
+
+
+def delivered_runs(trades: Sequence[Json]) -> Counter[str]:
+    """Runs that settled trades delivered, by id of the bid."""
+    delivered = Counter[str]()
+    for trade in trades:
+        if trade["status"] == "settled":
+            delivered[trade["bid_id"]] += trade["close"]["runs_delivered"]
+    return delivered
 
 
 def has_ended(bid: Json, delivered: Counter[str]) -> bool:

@@ -11,7 +11,13 @@ REFUNDED, SETTLED, SLASHED = 0, 1, 2
 
 
 def locked(trade: str = TRADE, *, first_run: int = 0, runs: int = 1) -> tuple[str, dict[str, Any]]:
-    return "TradeLocked", {"trade": trade, "buyer": BUYER, "bid_nonce": 7, "first_run": first_run, "runs": runs}
+    return "TradeLocked", {
+        "trade": trade,
+        "buyer": BUYER,
+        "bid_nonce": 7,
+        "first_run": first_run,
+        "runs": runs,
+    }
 
 
 def closed(trade: str = TRADE, kind: int = SETTLED, *, runs: int = 1) -> tuple[str, dict[str, Any]]:
