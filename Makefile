@@ -38,7 +38,7 @@ test: setup $(TOOLS) ## all tests, with real PostgreSQL, Valkey, chain and contr
 test-fast: $(SUAN) $(TOOLS) ## tests of the rules alone: no services
 	@.venv/bin/pytest -m 'not slow and not chain and not browser and not django_db' tests/core tests/clearing tests/architecture
 
-chaos: setup ## a storm of kills and reorgs over one market; nothing may be lost (SEED=7 TRADES=100 KILLS=20 REORGS=5)
+chaos: setup ## a storm of kills and reorgs over one market; nothing may be lost (SEED=7 TRADES=1000 KILLS=110 REORGS=20)
 	@$(PY) -m operations chaos --seed $(SEED) $(if $(TRADES),--trades $(TRADES)) $(if $(KILLS),--kills $(KILLS)) $(if $(REORGS),--reorgs $(REORGS))
 
 gas: setup ## what a trade costs on chain, from receipts of a real Anvil; writes var/gas.json

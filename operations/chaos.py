@@ -1,4 +1,4 @@
-"""`make chaos`: one market, a thousand trades, a hundred `kill -9`, and everything that a chain and a node can do wrong.
+"""`make chaos`: one market in trade, `kill -9` of every process, and everything that a chain and a node can do wrong.
 
 A seed decides the plan of faults before the market starts. A crowd bids while the faults fall; afterwards every trade
 must be settled or refunded, every order ended or explained, the chain's events one to one with the exchange's trades,
@@ -57,10 +57,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m operations chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--trades", type=int, default=1_000, help="bids, each of which ends in one trade or more"
+        "--trades", type=int, default=100, help="bids, each of which ends in one trade or more"
     )
-    parser.add_argument("--kills", type=int, default=110)
-    parser.add_argument("--reorgs", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--reorgs", type=int, default=10)
     parser.add_argument("--shallow", action="store_true", help="no reorganisation deeper than final")
     parser.add_argument("--only", action="append", help="kill only this process; may be repeated")
     parser.add_argument("--plan", action="store_true", help="print the plan of faults and stop")

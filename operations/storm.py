@@ -105,6 +105,8 @@ class Storm:
             assert back, (
                 f"{name} did not come back within {BACK_SECONDS_MAX:.0f} s; see {self.market.var / 'log'}"
             )
+            if name == "anvil":
+                self.loaded = self.node.block_number()
 
     def _flush(self) -> None:
         self._wait_back("valkey")
@@ -123,7 +125,8 @@ class Storm:
 
         def high_enough() -> bool:
             head = self.look()
-            return head - blow.depth > self.loaded and head > self.highest - max(lowest, 1)
+            grown = head - blow.depth > self.loaded and head > self.highest - max(lowest, 1)
+            return grown and (blow.kind == REORG or self._is_read(head))
 
         wait_until("the chain to be as high as it was", high_enough, seconds=CHAIN_SECONDS_MAX)
         head = self.node.block_number()
@@ -148,6 +151,7 @@ class Storm:
         wait_until("the exchange to answer", lambda: bool(self.status()), seconds=BACK_SECONDS_MAX)
         lowest = int(self._deployment()["block"]) + blow.depth + DEPLOYMENT_BLOCKS
         wait_until("the chain to be deep enough", lambda: self.look() > lowest, seconds=CHAIN_SECONDS_MAX)
+        self.proxy.heal()
         began = time.monotonic()
         self._reorganise(blow)
         self.reorgs[blow.depth] += 1
@@ -168,6 +172,10 @@ class Storm:
                 "rewind": said.splitlines()[-1:],
             }
         )
+
+    def _is_read(self, head: int) -> bool:
+        """Whether what is final on the chain is so for the exchange: what it has not read cannot leave its books."""
+        return bool(self.status()["final_number"] >= head - self.confirmations - 1)
 
     def status(self) -> Json:
         found: Json = Suan(self.market.base_url).get("/status")
