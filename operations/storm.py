@@ -21,7 +21,7 @@ import redis
 from operations import layout
 from operations.faults import DEEP_REORG, FLUSH, KILL, NODE, NODE_FAULTS, REORG, Blow
 from operations.market import Market
-from operations.people import wait_until
+from operations.people import DidNotHappen, wait_until
 from operations.proxy import FaultProxy
 from operations.supervisor import Report
 from suan.client.api import Suan
@@ -33,6 +33,8 @@ CHAIN_SECONDS_MAX = 300.0
 HALT_SECONDS_MAX = 300.0
 HALT_WATCHED_SECONDS = 5.0
 COMMAND_SECONDS_MAX = 600.0
+MINED_MEANWHILE_MAX = 2
+"""Blocks that the miner may add between our look and the reorganisation."""
 DEPLOYMENT_BLOCKS = 5
 """The contracts themselves stay: a chain that never had them is not this market's."""
 
@@ -130,10 +132,20 @@ class Storm:
 
         wait_until("the chain to be as high as it was", high_enough, seconds=CHAIN_SECONDS_MAX)
         head = self.node.block_number()
+        before = self._hashes(head - blow.depth, head)
         kept = self._transactions(head - blow.depth + 1, head) if blow.keeps else []
+        # Another miner, so that no block of the new branch can be one of the old.
+        self.node.call("anvil_setCoinbase", f"0x{sum(self.reorgs.values()) + 1:040x}")
         # Patient, since a call that is repeated after a timeout would go back twice.
         Rpc(self.market.rpc_url, timeout_seconds=CHAIN_SECONDS_MAX).call("anvil_reorg", blow.depth, kept)
         self.kept += len(kept)
+        gone = [number for number, known in before.items() if self.node.block(number)["hash"] != known]
+        self.say(f"         blocks {min(gone, default=head)} to {head} left the chain")
+        if len(gone) < blow.depth - MINED_MEANWHILE_MAX:
+            raise DidNotHappen(f"of {blow.depth} blocks up to {head} only {len(gone)} left the chain")
+
+    def _hashes(self, first: int, last: int) -> dict[int, str]:
+        return {number: self.node.block(number)["hash"] for number in range(first, last + 1)}
 
     def _transactions(self, first: int, last: int) -> list[list[Any]]:
         """Signed transactions of these blocks in order, each with its place in the new branch."""
