@@ -13,9 +13,9 @@ from eth_hash.auto import keccak
 from ledger import conf, switch
 from ledger.audit import ChainView, Finding, SeenEvent
 from ledger.chain.gateway import NodeRefused
-from ledger.journal import AVAILABLE, CUSTODY_REF, EXITING, GENESIS, LOCKED, Ref, digest_of
 from ledger.models import Account, Attempt, Block, ChainEvent, EvidenceFile, OutgoingTx, SwitchEntry, Transfer
 from ledger.posting import MONEY_EVENTS, BooksDisagree, Move, Payees, moves_of
+from ledger.rows import AVAILABLE, CUSTODY_REF, EXITING, GENESIS, LOCKED, Ref, digest_of
 from suan.core.abi import decode_result, encode_call
 
 OUTGOING_ROWS_SHALLOW = 200

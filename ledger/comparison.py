@@ -17,9 +17,9 @@ from django.db import connection, transaction
 from django.db.models import Count, Max, Sum
 
 from ledger import evidence
-from ledger.journal import AVAILABLE, CUSTODY_REF, EXITING, LOCKED, Ref
 from ledger.models import Account, ChainEvent, EvidenceFile
 from ledger.posting import MONEY_EVENTS, BooksDisagree, moves_of, payees
+from ledger.rows import AVAILABLE, CUSTODY_REF, EXITING, LOCKED, Ref
 
 ACCOUNTS_SHOWN_MAX = 200
 KINDS = (AVAILABLE, LOCKED, EXITING)

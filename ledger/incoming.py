@@ -214,15 +214,16 @@ def _store(header: Header, logs: list[Log], now: datetime) -> Block:
     if not made:
         block.canonical, block.orphaned_at = True, None
         block.save(update_fields=["canonical", "orphaned_at"])
-    known = {event.log_index: event for event in block.events.all()}
-    positions = next_positions(len(logs))
-    for entry, position in zip(logs, positions, strict=True):
+    known = {} if made else {event.log_index: event for event in block.events.all()}
+    rows = []
+    for entry, position in zip(logs, next_positions(len(logs)), strict=True):
         if entry.log_index in known:
             ChainEvent.objects.filter(pk=known[entry.log_index].pk).update(position=position)
             continue
         fields = decoded(entry)
         if fields is not None:
-            ChainEvent.objects.create(id=position, position=position, block=block, **fields)
+            rows.append(ChainEvent(id=position, position=position, block=block, **fields))
+    ChainEvent.objects.bulk_create(rows)
     return block
 
 

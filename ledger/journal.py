@@ -1,11 +1,10 @@
-"""The books: hold, post, void, transfer. The only writer of Transfer.
+"""The books: hold, post, void, move. The only writer of Transfer.
 
 Layout: a transfer is one row (debit account, credit account, positive amount), so that it balances by its shape. A
 hold reserves free money of an `available` account for its own `locked` account and is resolved by exactly one later
-row: post moves the money, void lets it go. Every row carries a digest over its content and over the last digest of
-both accounts that it touches, so that each account is a hash chain whose newest link stands in Account.head.
-Balances are moved by a trigger of the database when a transfer is inserted, and by nothing else; it refuses what
-would break the books, whoever writes it (ledger/migrations).
+row: post moves the money, void lets it go. How rows are chained says ledger.rows. Balances are moved by a trigger of
+the database when a transfer is inserted, and by nothing else; it refuses what would break the books, whoever writes it
+(ledger/migrations).
 
 Invariant: a hold never takes more than is free (posted minus pending); a post is never refused for lack of funds.
 Locks: account rows, in sorted order, by `lock`. Whoever calls several verbs in one transaction calls `lock` first
@@ -14,47 +13,43 @@ Amounts are token base units. Keys of holds are names such as `order:0x…`; a n
 resolved (resize, split), each time as a new generation of its own row.
 """
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from ledger.errors import HoldResolved, InsufficientFunds, KeyConflict, UnknownHold
-from ledger.models import Account, ChainEvent, Transfer
-
-GENESIS = "0x" + "00" * 32
-CUSTODY_ADDRESS = "0x" + "00" * 20
-TRANSFER_KEY_CHARACTERS_MAX = 200
-
-AVAILABLE, LOCKED, EXITING, CUSTODY = (
-    Account.Kind.AVAILABLE.value,
-    Account.Kind.LOCKED.value,
-    Account.Kind.EXITING.value,
-    Account.Kind.CUSTODY.value,
+from ledger.models import ChainEvent, Transfer
+from ledger.rows import (
+    AVAILABLE,
+    CUSTODY,
+    CUSTODY_ADDRESS,
+    EXITING,
+    LOCKED,
+    Page,
+    Ref,
+    lock_refs,
+    make_row,
+    ref_of,
 )
 
-
-class Ref(NamedTuple):
-    """Names an account: address in lower case and kind."""
-
-    address: str
-    kind: str
+ROWS_PER_INSERT_MAX = 500
 
 
-CUSTODY_REF = Ref(CUSTODY_ADDRESS, CUSTODY)
+@dataclass(frozen=True)
+class Movement:
+    """One movement for `move`, unique by `key`. `hold` names a hold of the debited address: if it is pending it is posted,
+    or, where the movement is larger than it, let go first."""
 
-
-@dataclass
-class _Page:
-    """Account rows locked in this transaction, and the database's time of it."""
-
-    accounts: dict[Ref, Account]
-    now: datetime
+    debit: Ref
+    credit: Ref
+    amount: int
+    key: str
+    batch: str = ""
+    memo: str = ""
+    event: ChainEvent | None = None
+    hold: str = ""
 
 
 def hold(*, account: str, amount: int, key: str, memo: str = "") -> Transfer:
@@ -66,7 +61,7 @@ def hold(*, account: str, amount: int, key: str, memo: str = "") -> Transfer:
     _positive(amount)
     address = account.lower()
     with transaction.atomic():
-        page = _lock_refs([Ref(address, AVAILABLE), Ref(address, LOCKED)])
+        page = lock_refs([Ref(address, AVAILABLE), Ref(address, LOCKED)])
         generations = _generations(key)
         if generations:
             first = generations[0]
@@ -78,15 +73,7 @@ def hold(*, account: str, amount: int, key: str, memo: str = "") -> Transfer:
         return _new_hold(page, address=address, amount=amount, name=key, generation=1, memo=memo)
 
 
-def post(
-    *,
-    key: str,
-    amount: int | None = None,
-    event: ChainEvent | None = None,
-    transfer_key: str = "",
-    batch: str = "",
-    memo: str = "",
-) -> Transfer:
+def post(*, key: str, amount: int | None = None, memo: str = "") -> Transfer:
     """Move the money of the pending hold `key` from available to locked; what `amount` leaves over is free again.
 
     Idempotent. Raises UnknownHold, or HoldResolved when the hold was voided.
@@ -102,21 +89,9 @@ def post(
         _positive(moved)
         if moved > latest.amount:
             raise KeyConflict(key=key, field="amount", stored=latest.amount, given=moved)
-        debit = page.accounts[_ref(latest.debit)]
-        debit.debits_pending -= latest.amount
-        return _write(
-            page,
-            key=transfer_key or f"post:{latest.key}",
-            kind=Transfer.Kind.POST,
-            debit=_ref(latest.debit),
-            credit=_ref(latest.credit),
-            amount=moved,
-            hold_name=key,
-            resolves=latest,
-            event=event,
-            batch=batch,
-            memo=memo,
-        )
+        row = _posted(page, latest, key=f"post:{latest.key}", amount=moved, memo=memo)
+        row.save(force_insert=True)
+        return row
 
 
 def void(*, key: str, memo: str = "") -> Transfer:
@@ -128,7 +103,9 @@ def void(*, key: str, memo: str = "") -> Transfer:
             if done.kind == Transfer.Kind.VOID:
                 return done
             raise HoldResolved(key=key, resolution=done.kind)
-        return _void(page, latest, memo=memo)
+        row = _void(page, latest, memo=memo)
+        row.save(force_insert=True)
+        return row
 
 
 def resize(*, key: str, amount: int, memo: str = "") -> Transfer | None:
@@ -143,7 +120,7 @@ def resize(*, key: str, amount: int, memo: str = "") -> Transfer | None:
         if pending and latest.amount == amount:
             return latest
         if pending:
-            _void(page, latest, memo=memo)
+            _void(page, latest, memo=memo).save(force_insert=True)
         if amount == 0:
             return None
         generation = len(_generations(key)) + 1
@@ -169,7 +146,7 @@ def split(*, key: str, parts: Mapping[str, int], rest: int, memo: str = "") -> l
         if taken is not None:
             raise KeyConflict(key=taken, field="parts", stored="another split", given=sorted(parts))
         if _resolution(latest) is None:
-            _void(page, latest, memo=memo)
+            _void(page, latest, memo=memo).save(force_insert=True)
         address = latest.debit.address
         holds = []
         for name, amount in sorted(parts.items()):
@@ -181,41 +158,27 @@ def split(*, key: str, parts: Mapping[str, int], rest: int, memo: str = "") -> l
         return holds
 
 
-def transfer(
-    *,
-    debit: Ref,
-    credit: Ref,
-    amount: int,
-    key: str,
-    batch: str = "",
-    memo: str = "",
-    event: ChainEvent | None = None,
-) -> Transfer:
-    """Move `amount` base units from `debit` to `credit`. Idempotent on key; raises KeyConflict for other content."""
-    _positive(amount)
+def move(movements: Sequence[Movement]) -> int:
+    """Write movements in their order, in one transaction, with one insert; returns how many were new.
+
+    Idempotent on each key. Raises KeyConflict where a key stands with other content; then none is written.
+    """
+    for movement in movements:
+        _positive(movement.amount)
+    if not movements:
+        return 0
     with transaction.atomic():
-        page = _lock_refs([debit, credit])
-        stored = Transfer.objects.filter(key=key).select_related("debit", "credit").first()
-        if stored is not None:
-            for field, old, new in (
-                ("amount", stored.amount, amount),
-                ("debit", _ref(stored.debit), debit),
-                ("credit", _ref(stored.credit), credit),
-            ):
-                if old != new:
-                    raise KeyConflict(key=key, field=field, stored=old, given=new)
-            return stored
-        return _write(
-            page,
-            key=key,
-            kind=Transfer.Kind.PLAIN,
-            debit=debit,
-            credit=credit,
-            amount=amount,
-            batch=batch,
-            memo=memo,
-            event=event,
-        )
+        page = lock_refs(ref for one in movements for ref in (one.debit, one.credit))
+        stored = _stored([movement.key for movement in movements])
+        holds = _pending_holds({movement.hold for movement in movements if movement.hold})
+        rows: list[Transfer] = []
+        for movement in movements:
+            if movement.key in stored:
+                _same(stored[movement.key], movement)
+            else:
+                rows += _moved(page, movement, holds.pop(movement.hold, None))
+        Transfer.objects.bulk_create(rows, batch_size=ROWS_PER_INSERT_MAX)
+    return len(rows)
 
 
 def lock(*, addresses: Iterable[str]) -> None:
@@ -225,7 +188,7 @@ def lock(*, addresses: Iterable[str]) -> None:
         kinds = (CUSTODY,) if address == CUSTODY_ADDRESS else (AVAILABLE, LOCKED, EXITING)
         wanted += [Ref(address, kind) for kind in kinds]
     if wanted:
-        _lock_refs(wanted)
+        lock_refs(wanted)
 
 
 def pending_hold(*, key: str) -> Transfer | None:
@@ -234,59 +197,9 @@ def pending_hold(*, key: str) -> Transfer | None:
     return generations[-1] if generations and _resolution(generations[-1]) is None else None
 
 
-def digest_of(row: Transfer) -> str:
-    """The digest that this row must carry, from its content and from the two links it stores."""
-    content = {
-        "amount": str(row.amount),
-        "batch": row.batch,
-        "created_at": row.created_at.astimezone(UTC).isoformat(),
-        "credit": str(row.credit),
-        "credit_previous": row.credit_previous,
-        "debit": str(row.debit),
-        "debit_previous": row.debit_previous,
-        "event": f"{row.event.block.hash}:{row.event.log_index}" if row.event else None,
-        "hold_name": row.hold_name,
-        "key": row.key,
-        "kind": row.kind,
-        "memo": row.memo,
-        "resolves": row.resolves.digest if row.resolves else None,
-    }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "0x" + hashlib.sha256(b"suan transfer 1\n" + canonical.encode()).hexdigest()
-
-
 def _positive(amount: int) -> None:
     if isinstance(amount, bool) or not isinstance(amount, int) or amount <= 0:
         raise ValueError(f"an amount is a positive whole number of base units, not {amount!r}")
-
-
-def _ref(account: Account) -> Ref:
-    return Ref(account.address, account.kind)
-
-
-def _lock_refs(refs: Iterable[Ref]) -> _Page:
-    wanted = sorted(set(refs))
-    addresses = sorted({ref.address for ref in wanted})
-    rows = _select(addresses)
-    missing = [ref for ref in wanted if ref not in rows]
-    if missing:
-        Account.objects.bulk_create(
-            [Account(address=ref.address, kind=ref.kind, head=GENESIS) for ref in missing],
-            ignore_conflicts=True,
-        )
-        rows = _select(addresses)
-    now = next(iter(rows.values())).now  # type: ignore[attr-defined]
-    return _Page(accounts=rows, now=now)
-
-
-def _select(addresses: list[str]) -> dict[Ref, Account]:
-    rows = (
-        Account.objects.select_for_update()
-        .filter(address__in=addresses)
-        .annotate(now=Now())
-        .order_by("address", "kind")
-    )
-    return {_ref(row): row for row in rows}
 
 
 def _generations(name: str) -> list[Transfer]:
@@ -298,21 +211,21 @@ def _resolution(row: Transfer) -> Transfer | None:
     return Transfer.objects.filter(resolves=row).select_related("debit", "credit").first()
 
 
-def _locked_hold(name: str) -> tuple[_Page, Transfer]:
+def _locked_hold(name: str) -> tuple[Page, Transfer]:
     generations = _generations(name)
     if not generations:
         raise UnknownHold(key=name)
-    page = _lock_refs([_ref(generations[-1].debit), _ref(generations[-1].credit)])
+    page = lock_refs([ref_of(generations[-1].debit), ref_of(generations[-1].credit)])
     return page, _generations(name)[-1]
 
 
-def _new_hold(page: _Page, *, address: str, amount: int, name: str, generation: int, memo: str) -> Transfer:
+def _new_hold(page: Page, *, address: str, amount: int, name: str, generation: int, memo: str) -> Transfer:
     _positive(amount)
     account = page.accounts[Ref(address, AVAILABLE)]
     if account.free < amount:
         raise InsufficientFunds(account=address, available=account.free, needed=amount)
     account.debits_pending += amount
-    return _write(
+    row = make_row(
         page,
         key=f"hold:{name}" if generation == 1 else f"hold:{name}~{generation}",
         kind=Transfer.Kind.HOLD,
@@ -322,16 +235,18 @@ def _new_hold(page: _Page, *, address: str, amount: int, name: str, generation: 
         hold_name=name,
         memo=memo,
     )
+    row.save(force_insert=True)
+    return row
 
 
-def _void(page: _Page, latest: Transfer, *, memo: str) -> Transfer:
-    page.accounts[_ref(latest.debit)].debits_pending -= latest.amount
-    return _write(
+def _void(page: Page, latest: Transfer, *, memo: str) -> Transfer:
+    page.accounts[ref_of(latest.debit)].debits_pending -= latest.amount
+    return make_row(
         page,
         key=f"void:{latest.key}",
         kind=Transfer.Kind.VOID,
-        debit=_ref(latest.debit),
-        credit=_ref(latest.credit),
+        debit=ref_of(latest.debit),
+        credit=ref_of(latest.credit),
         amount=latest.amount,
         hold_name=latest.hold_name,
         resolves=latest,
@@ -339,43 +254,71 @@ def _void(page: _Page, latest: Transfer, *, memo: str) -> Transfer:
     )
 
 
-def _write(
-    page: _Page,
+def _posted(
+    page: Page,
+    latest: Transfer,
     *,
     key: str,
-    kind: str,
-    debit: Ref,
-    credit: Ref,
     amount: int,
-    hold_name: str = "",
-    resolves: Transfer | None = None,
+    memo: str,
     event: ChainEvent | None = None,
     batch: str = "",
-    memo: str = "",
 ) -> Transfer:
-    if len(key) > TRANSFER_KEY_CHARACTERS_MAX:
-        raise ValueError(f"a transfer key has at most {TRANSFER_KEY_CHARACTERS_MAX} characters")
-    payer, payee = page.accounts[debit], page.accounts[credit]
-    row = Transfer(
+    page.accounts[ref_of(latest.debit)].debits_pending -= latest.amount
+    return make_row(
+        page,
         key=key,
-        kind=kind,
-        hold_name=hold_name,
-        debit=payer,
-        credit=payee,
+        kind=Transfer.Kind.POST,
+        debit=ref_of(latest.debit),
+        credit=ref_of(latest.credit),
         amount=amount,
-        resolves=resolves,
+        hold_name=latest.hold_name,
+        resolves=latest,
         event=event,
         batch=batch,
-        memo=memo[:200],
-        debit_previous=payer.head,
-        credit_previous=payee.head,
-        created_at=page.now,
+        memo=memo,
     )
-    row.digest = digest_of(row)
-    row.save(force_insert=True)
-    # The database moved the stored balances with the insert; these are our copies, for the next verb of this page.
-    if kind in (Transfer.Kind.PLAIN, Transfer.Kind.POST):
-        payer.debits_posted += amount
-        payee.credits_posted += amount
-    payer.head = payee.head = row.digest
-    return row
+
+
+def _moved(page: Page, movement: Movement, held: Transfer | None) -> list[Transfer]:
+    """Rows of one movement: its hold posted; or its hold let go, if it is too small, and the movement itself."""
+    rows = []
+    what: dict[str, Any] = {"event": movement.event, "batch": movement.batch, "memo": movement.memo}
+    if held is not None and held.debit.address == movement.debit.address:
+        if held.amount >= movement.amount:
+            return [_posted(page, held, key=movement.key, amount=movement.amount, **what)]
+        rows.append(_void(page, held, memo="the lock is larger than the hold"))
+    plain = make_row(
+        page,
+        key=movement.key,
+        kind=Transfer.Kind.PLAIN,
+        debit=movement.debit,
+        credit=movement.credit,
+        amount=movement.amount,
+        **what,
+    )
+    return [*rows, plain]
+
+
+def _same(stored: Transfer, movement: Movement) -> None:
+    for field, old, new in (
+        ("amount", stored.amount, movement.amount),
+        ("debit", ref_of(stored.debit), movement.debit),
+        ("credit", ref_of(stored.credit), movement.credit),
+    ):
+        if old != new:
+            raise KeyConflict(key=movement.key, field=field, stored=old, given=new)
+
+
+def _stored(keys: list[str]) -> dict[str, Transfer]:
+    rows = Transfer.objects.filter(key__in=keys).select_related("debit", "credit")
+    return {row.key: row for row in rows}
+
+
+def _pending_holds(names: Iterable[str]) -> dict[str, Transfer]:
+    """The newest hold of each name, where it is not resolved."""
+    rows = Transfer.objects.filter(kind=Transfer.Kind.HOLD, hold_name__in=list(names))
+    newest = {
+        row.hold_name: row for row in rows.select_related("debit", "credit", "resolution").order_by("id")
+    }
+    return {name: row for name, row in newest.items() if not hasattr(row, "resolution")}

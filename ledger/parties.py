@@ -13,9 +13,9 @@ from typing import Any
 
 from ledger import queries
 from ledger.facts import AsOf, Row, events_at
-from ledger.journal import AVAILABLE, CUSTODY_REF, EXITING, LOCKED
 from ledger.models import Block
 from ledger.posting import MONEY_EVENTS, BooksDisagree, moves_of, payees
+from ledger.rows import AVAILABLE, CUSTODY_REF, EXITING, LOCKED
 
 FOLDS_KEPT = 4
 

@@ -1,7 +1,7 @@
 """From final events to the books, and back when an operator rewinds a chain that was final.
 
-Each event is posted once, in chain order, in one database transaction, under keys made of its block hash and log
-index: `event:<block hash>:<log index>:<part>`, with `~<n>` after the n-th rewind. After the last final event was
+Each event is posted once, in chain order, with its neighbours in one database transaction, under keys made of its
+block hash and log index: `event:<block hash>:<log index>:<part>`, with `~<n>` after the n-th rewind. After the last final event was
 posted, available, locked and exiting of every address equal accountOf and exitOf at the final block.
 
 Invariant: the parts of a closed trade sum to its lock; else BooksDisagree stops the posting.
@@ -13,10 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from ledger import journal, queries
-from ledger.journal import AVAILABLE, CUSTODY_REF, EXITING, LOCKED, Ref
+from ledger.journal import Movement
 from ledger.models import ChainEvent, Cursor, Transfer
+from ledger.rows import AVAILABLE, CUSTODY_REF, EXITING, LOCKED, Ref
 from suan.core.units import payment
 
 MONEY_EVENTS = (
@@ -35,6 +37,8 @@ MONEY_EVENTS = (
 # What another event must have said first: the parties of a trade, or of a session.
 _NEEDS = {"TradeClosed": "TradeLocked", "VoucherRedeemed": "SessionOpened", "SessionClosed": "SessionOpened"}
 EVENTS_PER_CALL_MAX = 500
+EVENTS_TOGETHER = 50
+"""Of one database transaction, which holds the accounts of all their parties for some hundredths of a second."""
 REFUNDED, SETTLED, SLASHED = 0, 1, 2
 
 log = logging.getLogger(__name__)
@@ -73,10 +77,11 @@ def post_final_events(*, now: datetime) -> int:
         posted_at=None, name__in=MONEY_EVENTS, block__canonical=True, block__number__lte=final
     )
     count = 0
-    for event_id in list(waiting.order_by("position").values_list("id", flat=True)[:EVENTS_PER_CALL_MAX]):
+    found = list(waiting.order_by("position").values_list("id", flat=True)[:EVENTS_PER_CALL_MAX])
+    for start in range(0, len(found), EVENTS_TOGETHER):
         if queries.is_halted():
             return count
-        count += _post_event(event_id, now)
+        count += _post_events(found[start : start + EVENTS_TOGETHER], now)
     if count < EVENTS_PER_CALL_MAX and not Cursor.objects.filter(name="posted", number=final).exists():
         Cursor.objects.update_or_create(name="posted", defaults={"number": final, "updated_at": now})
     return count
@@ -92,19 +97,22 @@ def reverse_orphaned_events(*, now: datetime) -> int:
     all_rows = Transfer.objects.filter(event__in=events).select_related("debit", "credit", "event")
     rows = list(all_rows.exclude(key__startswith="reverse:").order_by("-id"))
     undone = set(all_rows.filter(key__startswith="reverse:").values_list("key", flat=True))
-    journal.lock(addresses={account.address for row in rows for account in (row.debit, row.credit)})
-    for row in rows:
-        if f"reverse:{row.key}" in undone:
-            continue  # Of an earlier posting of the same event, which was reversed before.
-        journal.transfer(
-            debit=Ref(row.credit.address, row.credit.kind),
-            credit=Ref(row.debit.address, row.debit.kind),
-            amount=row.amount,
-            key=f"reverse:{row.key}",
-            batch=row.batch,
-            memo="the event left the chain",
-            event=row.event,
-        )
+    # What was reversed before belongs to an earlier posting of the same event.
+    journal.move(
+        [
+            Movement(
+                debit=Ref(row.credit.address, row.credit.kind),
+                credit=Ref(row.debit.address, row.debit.kind),
+                amount=row.amount,
+                key=f"reverse:{row.key}",
+                batch=row.batch,
+                memo="the event left the chain",
+                event=row.event,
+            )
+            for row in rows
+            if f"reverse:{row.key}" not in undone
+        ]
+    )
     for event in events:
         event.posted_at = None
         event.save(update_fields=["posted_at"])
@@ -191,59 +199,66 @@ def payees() -> Payees:
     return Payees(treasury=known.treasury, pool=known.pool, rerun_account=known.rerun_account)
 
 
-def _post_event(event_id: int, now: datetime) -> int:
+def _post_events(event_ids: list[int], now: datetime) -> int:
+    """Post these events, up to the first that contradicts another: then BooksDisagree, with those before it posted."""
+    known, fault = payees(), None
     with transaction.atomic():
-        event = ChainEvent.objects.select_for_update(of=("self",)).select_related("block").get(pk=event_id)
-        if event.posted_at is not None or not event.block.canonical:
-            return 0
-        moves = moves_of(event.name, event.args, _lock_of(event), payees=payees())
-        journal.lock(addresses={ref.address for move in moves for ref in (move.debit, move.credit)})
-        for move in moves:
-            _write(event, move)
-        event.posted_at = now
-        event.postings += 1
-        event.save(update_fields=["posted_at", "postings"])
-    return 1
+        rows = ChainEvent.objects.select_for_update(of=("self",)).filter(pk__in=event_ids, posted_at=None)
+        events = list(rows.filter(block__canonical=True).select_related("block").order_by("position"))
+        needed = _needed(events)
+        movements: list[Movement] = []
+        posted: list[int] = []
+        for event in events:
+            try:
+                moves = moves_of(event.name, event.args, _lock_of(event, needed), payees=known)
+            except BooksDisagree as error:
+                fault = error
+                break
+            movements += [_movement(event, one) for one in moves]
+            posted.append(event.pk)
+        journal.move(movements)
+        ChainEvent.objects.filter(pk__in=posted).update(posted_at=now, postings=F("postings") + 1)
+    if fault is not None:
+        raise fault
+    return len(posted)
 
 
-def _lock_of(event: ChainEvent) -> dict[str, Any] | None:
-    needed = _NEEDS.get(event.name)
-    if needed is None:
-        return None
-    locked = ChainEvent.objects.filter(
-        name=needed, subject=event.subject, block__canonical=True, position__lt=event.position
+def _needed(events: list[ChainEvent]) -> dict[tuple[str, str], list[ChainEvent]]:
+    """By name and subject, in chain order: the events that these ones build upon."""
+    found: dict[tuple[str, str], list[ChainEvent]] = {}
+    wanted = [event for event in events if event.name in _NEEDS]
+    rows = ChainEvent.objects.filter(
+        name__in={_NEEDS[event.name] for event in wanted},
+        subject__in={event.subject for event in wanted},
+        block__canonical=True,
     )
-    found = locked.order_by("-position").first()
-    if found is None:
-        raise BooksDisagree(f"{event.name} of {event.subject} in {event.tx_hash} without a {needed}")
-    return found.args
+    for row in rows.order_by("position") if wanted else ():
+        found.setdefault((row.name, row.subject), []).append(row)
+    return found
 
 
-def _write(event: ChainEvent, move: Move) -> None:
-    key = f"event:{event.block.hash}:{event.log_index}:{move.part}{_generation(event.postings)}"
+def _lock_of(event: ChainEvent, needed: dict[tuple[str, str], list[ChainEvent]]) -> dict[str, Any] | None:
+    name = _NEEDS.get(event.name)
+    if name is None:
+        return None
+    before = [row for row in needed.get((name, event.subject), []) if row.position < event.position]
+    if not before:
+        raise BooksDisagree(f"{event.name} of {event.subject} in {event.tx_hash} without a {name}")
+    args: dict[str, Any] = before[-1].args
+    return args
+
+
+def _movement(event: ChainEvent, move: Move) -> Movement:
     batch = f"event:{event.block.hash}:{event.log_index}"
-    if move.hold:
-        held = journal.pending_hold(key=move.hold)
-        if held is not None and held.debit.address == move.debit.address:
-            if held.amount >= move.amount:
-                journal.post(
-                    key=move.hold,
-                    amount=move.amount,
-                    event=event,
-                    transfer_key=key,
-                    batch=batch,
-                    memo=event.name,
-                )
-                return
-            journal.void(key=move.hold, memo="the lock is larger than the hold")
-    journal.transfer(
+    return Movement(
         debit=move.debit,
         credit=move.credit,
         amount=move.amount,
-        key=key,
+        key=f"{batch}:{move.part}{_generation(event.postings)}",
         batch=batch,
         memo=event.name,
         event=event,
+        hold=move.hold,
     )
 
 

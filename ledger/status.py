@@ -6,9 +6,9 @@ from typing import Any
 from django.db.models import Count, Min
 
 from ledger import finality, queries, switch
-from ledger.journal import AVAILABLE, EXITING, LOCKED
 from ledger.models import Account, ChainEvent, Cursor, OutgoingTx, Reconciliation, Reorg, Transfer
 from ledger.posting import MONEY_EVENTS
+from ledger.rows import AVAILABLE, EXITING, LOCKED
 
 SILENT_SECONDS_MAX = 15
 """An indexer that has not asked the node for so long is called silent."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from rest_framework.test import APIClient
 
-from ledger import journal
+from ledger import journal, rows
 from ledger.queries import Deployment, deployment
 from marketplace.accounts import actions as accounts
 from marketplace.accounts.models import Participant
@@ -74,11 +74,15 @@ def _set(byte: str, name: str) -> dict[str, Any]:
 
 def give(address: str, tokens: int) -> None:
     """Money in the books, as a final Deposited event would post it."""
-    journal.transfer(
-        debit=journal.CUSTODY_REF,
-        credit=journal.Ref(address, journal.AVAILABLE),
-        amount=tokens * TOKEN,
-        key=f"test deposit {address} {time.monotonic_ns()}",
+    journal.move(
+        [
+            journal.Movement(
+                debit=rows.CUSTODY_REF,
+                credit=rows.Ref(address, rows.AVAILABLE),
+                amount=tokens * TOKEN,
+                key=f"test deposit {address} {time.monotonic_ns()}",
+            )
+        ]
     )
 
 

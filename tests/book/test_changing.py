@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ledger import evidence, journal
+from ledger import evidence, journal, rows
 from ledger.queries import balances
 from marketplace.book import actions, queries
 from marketplace.book.actions import Fill
@@ -236,11 +236,15 @@ def test_orders_of_an_account_whose_money_left_by_the_chain_are_canceled_newest_
     body = bid_body(buyer, runs=1, ceiling_units=4 * 3_600_000)
     for name in ("old", "new"):
         assert buyer.post("/bids", body | {"client_order_id": name}).status_code == 201
-    journal.transfer(
-        debit=journal.Ref(buyer.address, journal.AVAILABLE),
-        credit=journal.Ref(buyer.address, journal.EXITING),
-        amount=5 * TOKEN,
-        key="a withdrawal that the wallet sent itself",
+    journal.move(
+        [
+            journal.Movement(
+                debit=rows.Ref(buyer.address, rows.AVAILABLE),
+                credit=rows.Ref(buyer.address, rows.EXITING),
+                amount=5 * TOKEN,
+                key="a withdrawal that the wallet sent itself",
+            )
+        ]
     )
     assert actions.cancel_uncovered(now=now()) == 1
     statuses = dict(Order.objects.values_list("client_order_id", "order_status"))

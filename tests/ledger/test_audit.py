@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from ledger import audit, evidence, journal, queries
+from ledger import audit, evidence, journal, queries, rows
 from ledger.audit import ChainView, Finding
 from ledger.models import Account, Block, ChainEvent, Difference, OutgoingTx, Reconciliation, Transfer
 from ledger.outgoing import plan
@@ -147,11 +147,15 @@ def test_a_deleted_posting_is_named(traded: World):
 
 def test_an_invented_posting_is_named(traded: World):
     alice = traded.keys.address("alice")
-    journal.transfer(
-        debit=journal.CUSTODY_REF,
-        credit=journal.Ref(alice, journal.AVAILABLE),
-        amount=9,
-        key="event:0xfee:0:deposit",
+    journal.move(
+        [
+            journal.Movement(
+                debit=rows.CUSTODY_REF,
+                credit=rows.Ref(alice, rows.AVAILABLE),
+                amount=9,
+                key="event:0xfee:0:deposit",
+            )
+        ]
     )
     found = findings(traded)
     assert ("ledger_transfer", "event:0xfee:0:deposit", "*") in found

@@ -8,8 +8,8 @@ from django.db import DatabaseError, connection, transaction
 
 from ledger import journal
 from ledger.errors import HoldResolved, InsufficientFunds, KeyConflict, UnknownHold
-from ledger.journal import AVAILABLE, CUSTODY_REF, LOCKED, Ref
 from ledger.models import Account, Transfer
+from ledger.rows import AVAILABLE, CUSTODY_REF, LOCKED, Ref
 
 ALICE, BOB = "0x" + "a1" * 20, "0x" + "b0" * 20
 SEED, OPERATIONS = 20_261_125, 2_000
@@ -61,7 +61,13 @@ FORGERIES = {
 
 
 def fund(address: str, amount: int, key: str = "deposit") -> None:
-    journal.transfer(debit=CUSTODY_REF, credit=Ref(address, AVAILABLE), amount=amount, key=f"{key}:{address}")
+    journal.move(
+        [
+            journal.Movement(
+                debit=CUSTODY_REF, credit=Ref(address, AVAILABLE), amount=amount, key=f"{key}:{address}"
+            )
+        ]
+    )
 
 
 def execute(statement: str) -> int:

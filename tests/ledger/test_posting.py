@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from ledger import audit, incoming, journal, queries
 from ledger.models import Account, Block, ChainEvent, Cursor, Halt, Transfer
-from ledger.posting import post_final_events, reverse_orphaned_events
+from ledger.posting import BooksDisagree, post_final_events, reverse_orphaned_events
 from ledger.rewind import rewind
 from suan.core.records import Outcome
 from tests.ledger.chain import TOKEN, World
@@ -96,6 +96,26 @@ def test_posting_again_posts_nothing(world: World):
     post_final_events(now=timezone.now())
     assert Transfer.objects.count() == before
     assert queries.balances(world.keys.address(BUYER)).available == 50 * TOKEN
+
+
+def test_an_event_that_contradicts_another_stops_the_posting_after_those_before_it(world: World):
+    ready(world)
+    made = deal(world, buyer=BUYER, provider=PROVIDER, runs=2)
+    world.send_raw("operator", world.known.market, made.calldata)
+    world.anvil.mine()
+    world.follow()
+    locked = queries.events(name="TradeLocked")
+    lie = ChainEvent.objects.create(
+        block=locked[-1].block, tx_hash=locked[-1].tx_hash, log_index=99, address=world.known.market, name="TradeClosed",
+        subject="0x" + "11" * 32, args={"trade": "0x" + "11" * 32}, position=locked[-1].position + 50,
+    )  # fmt: skip
+    with pytest.raises(BooksDisagree):
+        world.finalise()
+    assert not ChainEvent.objects.filter(pk__in=[event.pk for event in locked], posted_at=None).exists()
+    assert ChainEvent.objects.get(pk=lie.pk).posted_at is None
+    assert books(world.keys.address(BUYER))[1] == sum(record.payment for record in made.records)
+    with pytest.raises(BooksDisagree):
+        post_final_events(now=timezone.now())
 
 
 def test_after_a_deep_reorg_an_operator_rewinds_and_the_books_follow_the_new_chain(world: World):
