@@ -162,7 +162,7 @@ class Crowd:
             try:
                 trades = self.trades()
                 states = Counter(trade["status"] for trade in trades)
-                waiting = sum(states[name] for name in states if name not in CLOSED_TRADES)
+                waiting = sum(not _is_closed(trade) for trade in trades)
                 line = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
                 open_bids = 0 if waiting else self._open_bids(delivered_runs(trades))
                 line += "" if waiting else f"; {open_bids} bids open"
@@ -196,3 +196,8 @@ class Crowd:
         for hand, order in self.story.named["offers"]:
             if hand.order(order["order_id"])["order_status"] not in TERMINAL:
                 hand.cancel(order["order_id"])
+
+
+def _is_closed(trade: Json) -> bool:
+    """Whether a trade has ended on the chain as it is now: a close that a reorganisation took is yet to come back."""
+    return trade["status"] in CLOSED_TRADES and (trade["status"] == "rejected" or bool(trade["close"]))

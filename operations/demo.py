@@ -228,10 +228,10 @@ def settle(story: Story) -> None:
 
 
 def delivered_runs(trades: Sequence[Json]) -> Counter[str]:
-    """Runs that settled trades delivered, by id of the bid."""
+    """Runs that settled trades delivered, by id of the bid. A close that left the chain comes back, and counts then."""
     delivered = Counter[str]()
     for trade in trades:
-        if trade["status"] == "settled":
+        if trade["status"] == "settled" and trade["close"]:
             delivered[trade["bid_id"]] += trade["close"]["runs_delivered"]
     return delivered
 
