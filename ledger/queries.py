@@ -7,6 +7,7 @@ highest number that was ever final, and a reorganisation below it halts settleme
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,18 @@ def events_of(*, name: str, subject: str, confirmations: int = 0) -> list[ChainE
 def was_told(*names: str, of: str) -> Exists:
     """A condition for other tables: a canonical event with one of these names is about what stands in their column `of`."""
     return Exists(ChainEvent.objects.filter(name__in=names, subject=OuterRef(of), block__canonical=True))
+
+
+def orphaned_subjects(*, name: str, since: datetime) -> list[str]:
+    """First arguments of events called `name` that left the chain after `since` and have not come back."""
+    gone = ChainEvent.objects.filter(name=name, block__canonical=False, block__orphaned_at__gte=since)
+    back = ChainEvent.objects.filter(name=name, subject=OuterRef("subject"), block__canonical=True)
+    return list(gone.filter(~Exists(back)).values_list("subject", flat=True).distinct())
+
+
+def orphaned_blocks(*, since: datetime) -> QuerySet[Block, str]:
+    """Hashes of blocks that left the chain after `since`, to be looked for in other tables."""
+    return Block.objects.filter(canonical=False, orphaned_at__gte=since).values_list("hash", flat=True)
 
 
 def last_events(*, name: str, subjects: Iterable[str]) -> dict[str, ChainEvent]:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from ledger import custodial, evidence, outgoing
 from ledger import queries as ledger
@@ -23,7 +23,7 @@ from marketplace.delivery import actions as delivery
 from marketplace.delivery.models import Run
 from marketplace.receipts import queries as receipts
 from marketplace.settlement import evidence as documents
-from marketplace.settlement.closes import observe_closes, return_quantities
+from marketplace.settlement.closes import observe_closes, reopen_orphaned, return_quantities
 from marketplace.settlement.deciding import settle_decided, time_out_disputed
 from marketplace.settlement.evidence import RunOutcome
 from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
@@ -43,6 +43,7 @@ __all__ = [
     "observe_closes",
     "pay_attested",
     "refund_overdue",
+    "reopen_orphaned",
     "retry_failed",
     "return_quantities",
     "settle_decided",
@@ -90,11 +91,13 @@ def cut_batches(*, now: int, pace_seconds: float, outcomes_max: int) -> list[Set
 def retry_failed(*, now: int) -> int:
     """Give the trades of a verdict that failed on chain back to the cut; returns how many trades.
 
-    Those that were closed meanwhile (anyone may refund what is overdue) keep what the chain says. After ATTEMPTS_MAX
-    verdicts on the same receipts the trades stay `closing` with the reason, for a person to look at.
+    Also of one that was included until the chain forgot it. Those that were closed meanwhile (anyone may refund what is
+    overdue) keep what the chain says. After ATTEMPTS_MAX verdicts on the same receipts the trades stay `closing` with
+    the reason, for a person to look at.
     """
     count = 0
-    for settlement in SettlementBatch.objects.filter(status="planned").order_by("id"):
+    pending = Q(status="planned") | Q(status="included", closings__trade__status=CLOSING)
+    for settlement in SettlementBatch.objects.filter(pending).distinct().order_by("id"):
         sent = ledger.outgoing(settlement.outgoing_key)
         if sent is None or sent.status not in ("failed", "final"):
             continue

@@ -1,13 +1,15 @@
 """What the chain made of trades: TradeClosed events become settled, refunded or slashed, and quantity goes back.
 
-A trade ends here when its close has one block on top. If that block is orphaned later, the sender broadcasts the same
-bytes again and the same event comes back; until then the trade is shown as orphaned. Quantity goes back to its orders
+A trade ends here when its close has one block on top. If that block is orphaned later, the trade is closing again: the
+sender broadcasts the same bytes and the same event comes back, or they fail on the new chain (which may have decided
+later than the old one, so that its window is not over) and what ends trades plans anew. Quantity goes back to its orders
 only when the event is final and the ledger has posted it: the hold of what trades again needs the money that it freed.
 """
 
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -33,6 +35,8 @@ from suan.core.records import OutcomeKind
 EVENTS_PER_SWEEP_MAX = 200
 TRADES_PER_SWEEP_MAX = 200
 CONFIRMATIONS = 1
+ORPHANED_SECONDS = 86_400
+"""So far back a close is looked for that a reorganisation took."""
 STALE_SECONDS = 10
 STALE_TRADES_MAX = 50
 ENDS = {OutcomeKind.REFUNDED: REFUNDED, OutcomeKind.SETTLED: SETTLED, OutcomeKind.SLASHED: SLASHED}
@@ -57,6 +61,17 @@ def observe_closes(*, now: int) -> int:
     for trade_hash in stale.order_by("updated_at").values_list("trade_hash", flat=True)[:STALE_TRADES_MAX]:
         events += ledger.events_of(name="TradeClosed", subject=trade_hash, confirmations=CONFIRMATIONS)
     return sum(_apply(event, now) for event in events)
+
+
+def reopen_orphaned(*, now: int) -> int:
+    """Trades whose close left the chain and has not come back are closing again; returns how many."""
+    since = datetime.fromtimestamp(now - ORPHANED_SECONDS, tz=UTC)
+    gone = ledger.orphaned_subjects(name="TradeClosed", since=since)
+    with transaction.atomic():
+        trades = Trade.objects.select_for_update().filter(trade_hash__in=gone, status__in=ENDS.values())
+        keys = [trade.pk for trade in trades.order_by("id")]
+        Closing.objects.filter(trade__in=keys).update(event_position=None, transaction="")
+        return clearing.advance_trades(trades=keys, to=CLOSING, now=now)
 
 
 def return_quantities(*, now: int) -> int:

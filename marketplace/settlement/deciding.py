@@ -69,13 +69,14 @@ def time_out_disputed(*, now: int) -> int:
 
 
 def _settle(settlement: SettlementBatch, now: int) -> int:
-    if settlement.settle_at is None:
-        settlement.settle_at = _window_end(settlement)
-        if settlement.settle_at is None:
-            return 0
+    ends = _window_end(settlement)
+    if ends != settlement.settle_at:  # Another one on another branch of the chain.
+        settlement.settle_at = ends
         settlement.save(update_fields=["settle_at"])
+    if ends is None:
+        return 0
     tries = len(settlement.settle_keys)
-    due = settlement.settle_at + tries * ledger.deployment().dispute_window
+    due = ends + tries * ledger.deployment().dispute_window
     if now <= due + CLOCK_SECONDS or tries >= TRIES_MAX:
         return 0
     last = ledger.outgoing(settlement.settle_keys[-1]) if tries else None

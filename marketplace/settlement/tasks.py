@@ -43,5 +43,6 @@ def finalize() -> None:
     Money moves in ledger.posting when the indexer sees an event become final.
     """
     now = int(time.time())
+    actions.reopen_orphaned(now=now)
     actions.observe_closes(now=now)
     actions.return_quantities(now=now)

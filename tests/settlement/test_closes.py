@@ -7,8 +7,11 @@ import pytest
 
 from ledger import evidence
 from ledger import queries as ledger
+from ledger.models import Attempt, ChainEvent
 from marketplace.book.models import Order
+from marketplace.clearing.models import Trade
 from marketplace.delivery import actions as delivery
+from marketplace.settlement import tasks as settlement_tasks
 from marketplace.settlement.models import Closing, SettlementBatch
 from suan.core.identity import from_hex, to_hex
 from suan.core.jobs import LeaseRules
@@ -212,6 +215,44 @@ def test_a_close_that_a_reorganisation_removes_comes_back_and_pays_once(exchange
     assert exchange.world.chain_balances(exchange.buyer.address)[0] == 100 * 10**18 - paid
     assert Closing.objects.get().returned_at is not None
     assert order(trade.offer_hash).leaves_quantity == 36_000 - billed_units(1, CEILING)
+
+
+def settled(exchange) -> tuple[Trade, ChainEvent, list[list]]:
+    """A settled trade, when it was decided, and its transactions as a reorganisation takes them: bytes and block."""
+    trade = exchange.trade()
+    (lease,) = exchange.lease()
+    exchange.deliver(lease)
+    exchange.verify()
+    exchange.close()
+    row = SettlementBatch.objects.get()
+    sent = [
+        Attempt.objects.filter(outgoing__key=key).latest("id") for key in (row.outgoing_key, *row.settle_keys)
+    ]
+    decided = ledger.events_of(name="BatchDecided", subject=row.lock_batch)[0]
+    return trade, decided, [[to_hex(bytes(one.raw)), place] for place, one in enumerate(sent)]
+
+
+@pytest.mark.parametrize("mined", [True, False])
+def test_a_settlement_that_is_too_early_on_the_new_chain_pays_once_in_the_end(exchange, mined):
+    trade, decided, sent = settled(exchange)
+    depth = exchange.world.anvil.head() - decided.block.number + 1
+    exchange.world.anvil.rpc("anvil_reorg", depth, sent if mined else [])
+    exchange.world.follow()
+    settlement_tasks.finalize()
+    trade.refresh_from_db()
+    assert trade.status == "closing", "what the chain forgot has not ended"
+    if not mined:
+        exchange.world.anvil.pass_time(30)
+    exchange.settle_chain(final=True)
+    first = ledger.outgoing(SettlementBatch.objects.get().settle_keys[0])
+    assert "TooEarly" in first.error and first.status == ("failed" if mined else "sent")
+    for _ in range(2):
+        exchange.close(final=True)
+    trade.refresh_from_db()
+    assert trade.status == "settled" and exchange.seen(trade)["close"]["finality"] == "final"
+    assert len(SettlementBatch.objects.get().settle_keys) == (2 if mined else 1)
+    paid = payment(trade.price, billed_units(1, CEILING))
+    assert exchange.world.chain_balances(exchange.buyer.address)[0] == 100 * 10**18 - paid
 
 
 def test_repeating_every_step_changes_nothing(exchange):
