@@ -113,8 +113,10 @@ def lock_trades(*, now: int, pace_seconds: float) -> LockBatch | None:
 
 
 def observe_locks(*, now: int) -> int:
-    """Take over what the chain says about open lock batches; returns how many batches changed. Idempotent."""
-    return sum(_observe(batch.pk, now) for batch in queries.open_lock_batches())
+    """Take over what the chain says about open lock batches, and about those that it forgot after they were final; returns
+    how many batches changed. Idempotent."""
+    batches = [*queries.rewound_lock_batches(now=now), *queries.open_lock_batches()]
+    return sum(_observe(batch.pk, now) for batch in batches)
 
 
 def advance_trades(*, trades: Sequence[int], to: str, now: int) -> int:
@@ -191,11 +193,12 @@ def _observe(batch_pk: int, now: int) -> bool:
             raise LookupError(f"{batch.outgoing_key} was planned together with its batch, but is gone")
         before = _state(batch)
         in_block = sent.block is not None and sent.block.canonical and not sent.reverted
-        if batch.status == BATCH_INCLUDED and (not in_block or sent.block.hash != batch.block_hash):
+        taken = batch.status in (BATCH_INCLUDED, BATCH_FINAL)
+        if taken and (not in_block or sent.block.hash != batch.block_hash):
             _unlock(batch, now)
         if batch.status == BATCH_PLANNED and sent.status in ("signed", "sent"):
             batch.status = BATCH_SENT
-        taken = batch.status == BATCH_INCLUDED
+        taken = batch.status in (BATCH_INCLUDED, BATCH_FINAL)
         if in_block and not taken and ledger.finality(sent.block) in ("safe", "final"):
             _take_over(batch, sent, now)
         changed = _state(batch) != before

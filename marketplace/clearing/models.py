@@ -97,6 +97,7 @@ class LockBatch(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["batch_id"]),
+            models.Index(fields=["block_hash"]),
             models.Index(
                 fields=["id"], condition=~Q(status__in=[BATCH_FINAL, BATCH_FAILED]), name="lock_batch_open"
             ),

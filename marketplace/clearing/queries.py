@@ -5,6 +5,7 @@ reasons.
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import F, QuerySet, Sum
@@ -15,6 +16,7 @@ from marketplace.book import queries as book
 from marketplace.book.models import OPEN_STATUSES, Order
 from marketplace.clearing.models import (
     BATCH_FAILED,
+    BATCH_FINAL,
     LOCKED,
     SLASHED,
     UNLOCKED_STATUSES,
@@ -34,6 +36,8 @@ BOOK_LEVELS_MAX = 200
 REFUSAL_SECONDS = 15
 REFUSAL_SECONDS_MAX = 3_600
 SUSPENSION_SECONDS = 30 * 86_400
+REWOUND_SECONDS = 86_400
+"""So far back a final batch is looked for that a rewound chain has forgotten."""
 
 
 class DocumentDamaged(RuntimeError):
@@ -163,7 +167,14 @@ def suspended_offers(orders: list[Order], *, now: int) -> dict[int, str]:
 
 def open_lock_batches() -> list[LockBatch]:
     """Lock batches whose transaction is not final, oldest first."""
-    return list(LockBatch.objects.exclude(status__in=("final", BATCH_FAILED)).order_by("id"))
+    return list(LockBatch.objects.exclude(status__in=(BATCH_FINAL, BATCH_FAILED)).order_by("id"))
+
+
+def rewound_lock_batches(*, now: int) -> list[LockBatch]:
+    """Lock batches that were final until an operator rewound a chain that had gone below final, oldest first."""
+    since = datetime.fromtimestamp(now - REWOUND_SECONDS, tz=UTC)
+    gone = LockBatch.objects.filter(status=BATCH_FINAL, block_hash__in=ledger.orphaned_blocks(since=since))
+    return list(gone.order_by("id"))
 
 
 def document(row: Clearing) -> ClearingDocument:

@@ -213,7 +213,7 @@ LIFECYCLE: Final[dict[Kind, tuple[State, ...]]] = {
               ("included", "failed")),
         State("included", "its transaction is in a block", "the chain", "N confirmations", Money.FOLLOWS,
               ("final", "failed"), ("sent",)),
-        State("final", "N confirmations", "nobody", "-", Money.FOLLOWS),
+        State("final", "N confirmations", "nobody", "-", Money.FOLLOWS, (), ("sent",)),
         State("failed", "its transaction failed; its trades are planned again or rejected", "nobody", "-",
               Money.FOLLOWS),
     ),

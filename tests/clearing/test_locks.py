@@ -1,5 +1,6 @@
 """Locks on the real contract: what becomes of matched trades when the chain takes, refuses, forgets or fails them."""
 
+import time
 from typing import Any
 
 import pytest
@@ -9,12 +10,14 @@ from ledger import custodial as keys
 from ledger import node
 from ledger import queries as ledger
 from ledger.queries import balances
+from ledger.rewind import rewind
 from marketplace.book import queries as book
-from marketplace.clearing import actions
+from marketplace.clearing import actions, queries
 from marketplace.clearing.models import (
     BATCH_FAILED,
     BATCH_FINAL,
     BATCH_INCLUDED,
+    BATCH_SENT,
     LOCKED,
     LOCKING,
     MATCHED,
@@ -230,6 +233,31 @@ def test_a_trade_whose_block_leaves_the_chain_waits_and_is_locked_again_once(flo
     assert Trade.objects.get().status == LOCKED
     assert len(ledger.events(name="TradeLocked")) == 1
     assert balances(buyer.address).locked == trade.payment
+
+
+def test_a_batch_that_was_final_until_an_operator_rewound_the_chain_is_locked_again(floor: Floor) -> None:
+    seller, buyer = floor.person("seller"), floor.person("buyer")
+    floor.offers(seller)
+    floor.bids(buyer)
+    batch = floor.match()
+    floor.send()
+    floor.mine(floor.world.known.confirmations + 1)
+    batch.refresh_from_db()
+    assert batch.status == BATCH_FINAL
+    floor.world.anvil.reorg(floor.world.known.confirmations + 3)
+    floor.world.anvil.mine(1)
+    floor.world.follow()
+    assert ledger.is_halted()
+    rewind(indexer=floor.world.indexer, operator="olga", now=timezone.now())
+    actions.observe_locks(now=int(time.time()))
+    batch.refresh_from_db()
+    assert (batch.status, batch.block_hash, Trade.objects.get().status) == (BATCH_SENT, None, LOCKING)
+    floor.send()
+    floor.send()
+    floor.mine(floor.world.known.confirmations + 1)
+    batch.refresh_from_db()
+    assert (batch.status, Trade.objects.get().status) == (BATCH_FINAL, LOCKED)
+    assert queries.rewound_lock_batches(now=int(time.time())) == []
 
 
 def test_a_transaction_that_can_never_be_included_gives_the_trades_back(floor: Floor) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -113,16 +114,20 @@ class Live:
 
 @contextmanager
 def shared_market(folder: Path) -> Iterator[Live]:
-    """Join the market in `folder`, or start it there. `folder` is common to all test processes of this run."""
+    """Join the market in `folder`, or start one there. `folder` is common to all test processes of this run.
+
+    A process that comes when the owner of a market is about to end it starts the next one, in a place of its own.
+    """
     folder.mkdir(exist_ok=True)
     card = folder / "market.json"
     with ExitStack() as stack:
-        users = stack.enter_context((folder / "users.lock").open("w"))
         with (folder / "start.lock").open("w") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
             owner = not card.exists()
             if owner:
-                market = stack.enter_context(_started(folder / "var"))
+                home = Path(tempfile.mkdtemp(prefix="market", dir=folder))
+                home.chmod(0o755)  # PostgreSQL may run as another user than this process.
+                market = stack.enter_context(_started(home / "var"))
                 facts = {
                     "var": str(market.var),
                     "base_url": market.base_url,
@@ -131,6 +136,7 @@ def shared_market(folder: Path) -> Iterator[Live]:
                 }
                 card.write_text(json.dumps(facts))
             facts = json.loads(card.read_text())
+            users = stack.enter_context((Path(facts["var"]).parent / "users.lock").open("w"))
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
             yield Live(Path(facts["var"]), facts["base_url"], facts["rpc_url"], facts["environment"])
