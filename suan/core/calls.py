@@ -22,6 +22,7 @@ Json = dict[str, Any]
 _ORDER: Final = "(uint256,uint256,bytes32,bytes32,bytes32)"
 _RECORD: Final = "(bytes32,uint256,uint256,uint256)"
 NOWHERE: Final = 255
+NO_PRODUCT: Final = "0x" + "00" * 32
 """A position that no call reaches: it has at most 200 orders of a side."""
 TYPES: Final[dict[str, str]] = {
     "PackedOffer": _ORDER,
@@ -168,6 +169,8 @@ def readable_event(name: str, values: Json) -> Json:
 
 
 def _readable_open(values: Json) -> Json:
+    """An order that names no clearing of the call has no product, and one that names no signature has an empty one: the
+    contract refuses their fills and takes the others."""
     clearings, wallets = values["clearings"], values["wallet_signatures"]
     result: Json = {"verifier_set": values["verifier_set"], "clearings": clearings}
     for kind, fields, side in (
@@ -181,13 +184,13 @@ def _readable_open(values: Json) -> Json:
             named.append(clearing)
             order |= {
                 "side": side,
-                "product": clearings[clearing]["product"],
+                "product": clearings[clearing]["product"] if clearing < len(clearings) else NO_PRODUCT,
                 "verifier_set": values["verifier_set"],
                 "terms": terms,
             }
             orders.append(order)
             short = to_hex(long_signature(from_hex(r), from_hex(vs)))
-            signatures.append(wallets[wallet - 1] if wallet else short)
+            signatures.append(("0x", *wallets)[wallet if wallet <= len(wallets) else 0] if wallet else short)
         result[kind], result[f"{kind[:-1]}_signatures"] = orders, signatures
         result[f"{kind[:-1]}_clearings"] = named
     result["fills"] = _fills(values["fills"], result["offer_clearings"])

@@ -66,6 +66,8 @@ class TradedMarket:
     chance: random.Random
     compiled: Path | None = None
     """A cache of the compiler's; without one the contracts are compiled."""
+    refused: list[Fill] = field(default_factory=list)
+    """Fills that the next opening carries besides its own."""
     trades: int = 0
     auctions: int = 0
     sequence: int = 0
@@ -206,8 +208,9 @@ class TradedMarket:
         self.send(self.market, self.operator, abi.encode_open(
             verifier_set=self.verifier_set, clearings=[clearing], offers=[p.order for p in offers],
             offer_signatures=[p.signature for p in offers], bids=[p.order for p in bids],
-            bid_signatures=[p.signature for p in bids], fills=fills,
+            bid_signatures=[p.signature for p in bids], fills=[*fills, *self.refused],
         ))  # fmt: skip
+        self.refused = []
         return records
 
     def decide(self, records: list[Record]) -> Json:

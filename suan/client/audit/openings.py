@@ -115,7 +115,8 @@ class _Opening:
 
     def refused(self, fill: Json, code: int) -> None:
         """A refused fill moves nothing; it is remembered by the trade id that it would have had."""
-        if fill["offer"] < len(self.offers) and fill["bid"] < len(self.bids):
+        places = (fill["offer"], self.offers), (fill["bid"], self.bids), (fill["clearing"], self.clearing_ids)
+        if all(place is not None and place < len(row) for place, row in places):
             self.audit.books.rejected_fills[self._trade_id(fill)] = code
         codes = {int(known) for known in RejectCode if RejectCode.NONE < known < RejectCode.SESSION_NOT_OPEN}
         self.report.expect(self.tx_hash, "code of a refused fill", True, code in codes)
