@@ -60,6 +60,7 @@ ROLES: dict[str, Role] = {
         | _MONEY
         | {
             "clearing_trade": (READ, CHANGE),
+            "settlement_answer": OWN,
             "ledger_custodialkey": (READ, ADD),
             "auth_user": OWN,
             "django_session": (*OWN, DELETE),

@@ -161,10 +161,12 @@ def may_read_artifact(participant: Participant, sha256: str, *, now: int) -> boo
     """Whether these bytes are the caller's to read.
 
     Its uploader always; the buyer of a run whose delivered output it is; the provider that holds a live lease on a run
-    of this module or input.
+    of this module or input; a verifier of the market, of a run that was delivered.
     """
     if book.owns_artifact(participant, sha256):
         return True
+    if participant.address in ledger.deployment().verifier_set.members:
+        return _belongs_to_a_delivery(sha256)
     bought = Run.objects.filter(
         receipt__output=sha256, trade__buyer=participant.address, status__in=("delivered", "verified")
     ).exclude(trade__status=SLASHED)
@@ -177,6 +179,12 @@ def may_read_artifact(participant: Participant, sha256: str, *, now: int) -> boo
         expires_at__gt=now,
     )
     return leased.exists()
+
+
+def _belongs_to_a_delivery(sha256: str) -> bool:
+    """Module, input or output of a run with a receipt: what a verifier has to look at."""
+    mine = Q(receipt__module=sha256) | Q(receipt__input=sha256) | Q(receipt__output=sha256)
+    return Run.objects.filter(mine).exists()
 
 
 def counts() -> dict[str, int]:

@@ -71,6 +71,10 @@ class Receipt(models.Model):
             ),
         ]
         indexes = [
+            *(
+                models.Index(fields=[name], name=f"receipt_by_{name}")
+                for name in ("module", "input", "output")
+            ),
             models.Index(
                 fields=["submitted_at"],
                 condition=models.Q(status="submitted", parked_at__isnull=True),

@@ -91,6 +91,14 @@ def claimed_units(receipt: Receipt, symbol: str) -> WorkUnits:
     return work_units(counters_of(receipt), symbol.split(":")[0])
 
 
+def delivered(trade: str) -> list[Receipt]:
+    """The receipts of a trade (bare hash) whose runs were delivered and not found false, in order of run."""
+    rows = Receipt.objects.filter(trade=trade, run__status__in=("delivered", "verified")).order_by(
+        "run_index"
+    )
+    return [row for row in rows if ExitReason(row.exit_reason).delivers]
+
+
 def verified_run(receipt: Receipt | None, run: int) -> VerifiedRun:
     """What settlement may count of one run: the verdict and the recomputed work, never the claimed."""
     if receipt is None:

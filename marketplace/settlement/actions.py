@@ -1,7 +1,8 @@
 """Verbs of settlement: conclude trades, cut them into verdicts, settle, follow the chain, help the overdue.
 
-A verdict names trades of one lock batch. In one database transaction the verdict is signed, its evidence published and
-the chain transaction planned, so a crash leaves all of it or nothing; the contract refuses what it closed before.
+A verdict names trades of one lock batch. In one database transaction it is proposed and its evidence published; it is
+planned in that, where the exchange alone is the verifier set, or in a later one, when enough members have signed. A crash
+leaves all of it or nothing; the contract refuses what it closed before.
 Locks: trades by id, with SKIP LOCKED. Times are unix seconds, given by the caller.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from ledger import custodial, evidence, outgoing
+from ledger import evidence
 from ledger import queries as ledger
 from ledger.errors import EvidenceConflict
 from marketplace.book import queries as book
@@ -23,13 +24,13 @@ from marketplace.delivery import actions as delivery
 from marketplace.delivery.models import Run
 from marketplace.receipts import queries as receipts
 from marketplace.settlement import evidence as documents
+from marketplace.settlement import quorum
 from marketplace.settlement.closes import observe_closes, reopen_orphaned, return_quantities
-from marketplace.settlement.deciding import settle_decided, time_out_disputed
+from marketplace.settlement.deciding import plan_agreed, plan_decide, settle_decided, time_out_disputed
 from marketplace.settlement.evidence import RunOutcome
 from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import Closing, SettlementBatch
-from marketplace.settlement.overdue import attest_waiting, pay_attested, refund_overdue
-from suan.core.abi import encode_decide
+from marketplace.settlement.overdue import attest_agreed, attest_waiting, pay_attested, refund_overdue
 from suan.core.identity import from_hex, market_domain, to_hex
 from suan.core.orders import Verdict
 from suan.core.receipts import ExitReason
@@ -37,11 +38,13 @@ from suan.core.records import Outcome, ReceiptVerdict, pack_outcomes
 from suan.core.settlement import check_outcome, outcome_of
 
 __all__ = [
+    "attest_agreed",
     "attest_waiting",
     "conclude_trades",
     "cut_batches",
     "observe_closes",
     "pay_attested",
+    "plan_agreed",
     "refund_overdue",
     "reopen_orphaned",
     "retry_failed",
@@ -52,8 +55,6 @@ __all__ = [
 
 TRADES_PER_SWEEP_MAX = 500
 ATTEMPTS_MAX = 5
-CLOSE_SIGNER = "relayer"
-"""Anyone may send a verdict; the relayer's queue keeps them out of the way of the operator's openings."""
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def conclude_trades(*, now: int) -> int:
 
 
 def cut_batches(*, now: int, pace_seconds: float, outcomes_max: int) -> list[SettlementBatch]:
-    """Plan the verdicts that are due: per lock batch, when all its trades are decided or its oldest verdict waited long
+    """Propose the verdicts that are due: per lock batch, when all its trades are decided or its oldest verdict waited long
     enough. Halted settlement (a reorg deeper than final) cuts nothing.
     """
     if ledger.is_halted():
@@ -148,7 +149,7 @@ def _cut(lock_batch_key: int, now: int, outcomes_max: int) -> SettlementBatch | 
         }
         for trade in trades:
             _publish_outputs(trade, runs[trade.trade_hash])
-        settlement = _plan_verdict(batch, outcomes, [run for rows in runs.values() for run in rows], now)
+        settlement = _propose_verdict(batch, outcomes, [run for rows in runs.values() for run in rows], now)
         for trade in trades:
             outcome = outcomes[from_hex(trade.trade_hash)]
             Closing.objects.update_or_create(
@@ -164,42 +165,34 @@ def _cut(lock_batch_key: int, now: int, outcomes_max: int) -> SettlementBatch | 
     return settlement
 
 
-def _plan_verdict(
+def _propose_verdict(
     batch: LockBatch, outcomes: dict[bytes, Outcome], runs: Sequence[RunOutcome], now: int
 ) -> SettlementBatch:
-    """Sign, publish and plan one verdict; the caller's transaction carries all of it."""
+    """Publish and propose one verdict, and plan it if our own signature is enough; in the caller's transaction."""
     deployment = ledger.deployment()
     records = [record for record in batch.records if record.trade in outcomes]
     ordered = [(record.index, outcomes[record.trade]) for record in records]
     root = documents.root_of(runs)
     verdict = Verdict(batch=batch.id, outcomes=pack_outcomes(ordered), receipts_root=root)
     digest = verdict.digest(market_domain(deployment.chain_id, deployment.market))
-    signature = custodial.sign_with("verifier", digest)
     rows = documents.outcome_rows(records, outcomes)
     evidence.publish(
         "settlements", f"{to_hex(root)}.json", documents.document(batch=batch.id, outcomes=rows, runs=runs)
     )
-    calldata = encode_decide(
-        head=batch.head,
-        verifiers=deployment.verifier_set.key_set,
-        outcomes=ordered,
-        receipts_root=root,
-        signatures=[signature],
-    )
     attempt = SettlementBatch.objects.filter(receipts_root=to_hex(root)).count() + 1
-    key = f"decide:{to_hex(root)}" + (f":{attempt}" if attempt > 1 else "")
-    outgoing.plan(key=key, signer=CLOSE_SIGNER, to=deployment.market, calldata=calldata)
-    return SettlementBatch.objects.create(
+    settlement = SettlementBatch.objects.create(
         lock_batch=to_hex(batch.id),
         receipts_root=to_hex(root),
         attempt=attempt,
         outcomes=rows,
         verdict=to_hex(verdict.struct_hash()),
         verdict_digest=to_hex(digest),
-        signatures=[to_hex(signature)],
-        outgoing_key=key,
+        outgoing_key=f"decide:{to_hex(root)}" + (f":{attempt}" if attempt > 1 else ""),
         cut_at=now,
     )
+    quorum.answer_ourselves(digest, now=now)
+    plan_decide(settlement, batch)
+    return settlement
 
 
 def _runs_of(trade: Trade) -> list[RunOutcome]:

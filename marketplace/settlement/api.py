@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
@@ -11,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger import exports
-from ledger.lists import BLOCK, PublicView, identity, paths, read_path
-from marketplace.rest import ApiView
-from marketplace.settlement import checking, queries
+from ledger.lists import BLOCK, PublicView, identity, paths, read_path, word
+from marketplace.rest import ApiView, HexField, StrictSerializer, TextField, UintField, parse
+from marketplace.settlement import checking, queries, quorum
 from marketplace.settlement.audit_lists import RECEIPTS
 from suan.core.proofs import passed
 
@@ -23,6 +25,60 @@ class SettlementView(ApiView):
     def get(self, request: Request, root: str) -> Response:
         """The settlement under a receipts root: what was signed, sent and made final."""
         return Response(queries.render(queries.settlement_by_root(root)))
+
+
+class OutcomeBody(StrictSerializer):
+    trade = HexField(length=32)
+    kind = UintField(most=2)
+    runs_delivered = UintField(most=2**32 - 1)
+    units = UintField(most=2**64 - 1)
+
+
+class AnswerBody(StrictSerializer):
+    signature = HexField(
+        length=65,
+        help_text="of a member of the verifier set: over the proposal's digest, or over the dissent",
+    )
+    reason = TextField(required=False, max_length=300, help_text="why you do not sign; makes it a dissent")
+    outcomes = OutcomeBody(
+        many=True, required=False, allow_null=True, help_text="what you came to instead, if anything"
+    )
+
+
+class ProposalsView(ApiView):
+    @extend_schema(responses=OpenApiTypes.OBJECT, operation_id="proposals")
+    def get(self, request: Request) -> Response:
+        """Verdicts and deliveries that wait for signatures of the verifier set, with who has answered what."""
+        return Response({"results": queries.proposals()})
+
+
+class AnswersView(ApiView):
+    @extend_schema(
+        request=AnswerBody,
+        responses={200: OpenApiTypes.OBJECT, 201: OpenApiTypes.OBJECT},
+        operation_id="answer_proposal",
+    )
+    def post(self, request: Request, digest: str) -> Response:
+        """A verifier's signature under a proposal, or its dissent. The signature says whose it is; a repeat is harmless."""
+        body = parse(AnswerBody, request.data)
+        rows = body.get("outcomes")
+        outcomes = None if rows is None else [dict(row) | {"units": str(row["units"])} for row in rows]
+        answer, new = quorum.submit_answer(
+            digest=read_path("digest", word, digest),
+            signature=body["signature"],
+            reason=body.get("reason", "").strip(),
+            outcomes=outcomes,
+            now=int(time.time()),
+        )
+        return Response(
+            {
+                "digest": answer.digest,
+                "member": answer.member,
+                "agrees": answer.agrees,
+                "reason": answer.reason,
+            },
+            status=201 if new else 200,
+        )
 
 
 class ReceiptProofView(ApiView):
@@ -57,6 +113,8 @@ class TradeChecksView(PublicView):
 
 
 urlpatterns = [
+    path("proposals", ProposalsView.as_view()),
+    path("proposals/<str:digest>/answers", AnswersView.as_view()),
     path("settlements/<str:root>", SettlementView.as_view()),
     path("audit/trades/<str:trade_id>/checks", TradeChecksView.as_view()),
     *paths(RECEIPTS),

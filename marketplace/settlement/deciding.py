@@ -1,4 +1,5 @@
-"""From a verdict on chain to its settlement: once the dispute window is over, anybody may pay what was decided; we do.
+"""From a proposed verdict to the chain and to its settlement: what enough verifiers signed is sent, and once the dispute
+window is over anybody may pay what was decided; we do.
 
 Idempotent: the keys of the transactions are kept in the row, and the contract passes over what it has ended.
 """
@@ -14,14 +15,16 @@ from django.db import transaction
 from ledger import outgoing
 from ledger import queries as ledger
 from marketplace.clearing.models import CLOSING, Trade
-from marketplace.settlement.lockbatches import BatchUnknown, lock_batch_of
+from marketplace.settlement import quorum
+from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import SettlementBatch
-from suan.core.abi import encode_settle, encode_time_out
-from suan.core.identity import from_hex
+from suan.core.abi import encode_decide, encode_settle, encode_time_out
+from suan.core.identity import from_hex, to_hex
 from suan.core.records import Outcome, OutcomeKind
 from suan.core.settlement import prove_records
 
 SIGNER = "relayer"
+"""Anyone may send these; the relayer's queue keeps them out of the way of the operator's openings."""
 SETTLEMENTS_PER_SWEEP_MAX = 200
 DISPUTES_PER_SWEEP_MAX = 200
 TRIES_MAX = 50
@@ -33,6 +36,42 @@ ENDINGS = ("TradeClosed", "OutcomeRefused")
 log = logging.getLogger(__name__)
 
 
+def plan_agreed(*, now: int) -> int:
+    """Plan decide(...) for proposed verdicts that enough verifiers have signed; returns how many. Nothing while halted."""
+    if ledger.is_halted():
+        return 0
+    count = 0
+    for key in SettlementBatch.objects.filter(status="proposed").order_by("id").values_list("pk", flat=True):
+        with transaction.atomic():
+            settlement = SettlementBatch.objects.select_for_update().get(pk=key)
+            if settlement.status != "proposed":
+                continue
+            try:
+                count += plan_decide(settlement, _batch_of(settlement))
+            except BatchUnknown as error:
+                log.warning("%s is not decided now: %s", settlement, error)
+    return count
+
+
+def plan_decide(settlement: SettlementBatch, batch: LockBatch) -> bool:
+    """Plan a proposed verdict if it has its signatures. Runs in the transaction of the caller, who holds its row."""
+    signatures = quorum.signatures(settlement.verdict_digest)
+    if signatures is None:
+        return False
+    deployment = ledger.deployment()
+    calldata = encode_decide(
+        head=batch.head,
+        verifiers=deployment.verifier_set.key_set,
+        outcomes=_outcomes(settlement, batch),
+        receipts_root=from_hex(settlement.receipts_root),
+        signatures=signatures,
+    )
+    outgoing.plan(key=settlement.outgoing_key, signer=SIGNER, to=deployment.market, calldata=calldata)
+    settlement.status, settlement.signatures = "planned", [to_hex(signature) for signature in signatures]
+    settlement.save(update_fields=["status", "signatures"])
+    return True
+
+
 def settle_decided(*, now: int) -> int:
     """Plan settle(...) for verdicts whose dispute window is over; returns how many. Nothing while halted.
 
@@ -42,7 +81,9 @@ def settle_decided(*, now: int) -> int:
     if ledger.is_halted():
         return 0
     waiting = (
-        SettlementBatch.objects.exclude(status="failed").filter(closings__trade__status=CLOSING).distinct()
+        SettlementBatch.objects.filter(status__in=("planned", "included"))
+        .filter(closings__trade__status=CLOSING)
+        .distinct()
     )
     count = 0
     for settlement in waiting.order_by("id")[:SETTLEMENTS_PER_SWEEP_MAX]:
@@ -139,18 +180,26 @@ def _window_end(settlement: SettlementBatch) -> int | None:
     return None
 
 
-def _calldata(settlement: SettlementBatch) -> bytes:
+def _batch_of(settlement: SettlementBatch) -> LockBatch:
     trade = Trade.objects.filter(closing__settlement=settlement).order_by("index").first()
     if trade is None:
         raise BatchUnknown(f"{settlement} names no trade")
-    batch = lock_batch_of(trade.trade_hash)
-    outcomes = [
+    return lock_batch_of(trade.trade_hash)
+
+
+def _outcomes(settlement: SettlementBatch, batch: LockBatch) -> list[tuple[int, Outcome]]:
+    return [
         (
             batch.index_of(from_hex(row["trade"])),
             Outcome(row["kind"], row["runs_delivered"], int(row["units"])),
         )
         for row in settlement.outcomes
     ]
+
+
+def _calldata(settlement: SettlementBatch) -> bytes:
+    batch = _batch_of(settlement)
+    outcomes = _outcomes(settlement, batch)
     return encode_settle(
         head=batch.head,
         verifiers=ledger.deployment().verifier_set.key_set,

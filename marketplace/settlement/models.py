@@ -6,16 +6,17 @@ Writer: settlement.actions only.
 
 from django.db import models
 
-SETTLEMENT_STATUSES = [(name, name) for name in ("planned", "included", "failed")]
+SETTLEMENT_STATUSES = [(name, name) for name in ("proposed", "planned", "included", "failed")]
 
 
 class SettlementBatch(models.Model):
     """One decide(...) about trades of one lock batch, committed to by the root of their receipts, and its settle(...).
 
-    `outcomes` is [{trade, kind, runs_delivered, units}] in order of index. A batch whose verdict failed on chain stays as
-    it was; its trades are cut again with the next `attempt`. `settle_at` is the end of the dispute window, unknown until
-    the verdict is on chain. `settle_keys` are the transactions with settle(...): what one leaves, the next one takes up a
-    dispute window later.
+    `outcomes` is [{trade, kind, runs_delivered, units}] in order of index. It is `proposed` until enough members of the
+    verifier set signed `verdict_digest`; then `signatures` are theirs, as they were sent. A batch whose verdict failed on
+    chain stays as it was; its trades are cut again with the next `attempt`. `settle_at` is the end of the dispute window,
+    unknown until the verdict is on chain. `settle_keys` are the transactions with settle(...): what one leaves, the next
+    one takes up a dispute window later.
     """
 
     lock_batch = models.CharField(max_length=66, db_index=True)
@@ -24,17 +25,21 @@ class SettlementBatch(models.Model):
     outcomes = models.JSONField()
     verdict = models.CharField(max_length=66, default="")
     verdict_digest = models.CharField(max_length=66)
-    signatures = models.JSONField()
+    signatures = models.JSONField(default=list)
     outgoing_key = models.CharField(max_length=120, unique=True)
     settle_at = models.BigIntegerField(null=True)
     settle_keys = models.JSONField(default=list)
-    status = models.CharField(max_length=10, choices=SETTLEMENT_STATUSES, default="planned")
+    status = models.CharField(max_length=10, choices=SETTLEMENT_STATUSES, default="proposed")
     reason = models.CharField(max_length=300, blank=True, default="")
     cut_at = models.BigIntegerField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["receipts_root", "attempt"], name="settlement_once_per_attempt"),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(status="proposed"), name="settlement_proposed"),
+            models.Index(fields=["verdict_digest"], name="settlement_by_digest"),
         ]
 
     def __str__(self) -> str:
@@ -73,15 +78,53 @@ class Closing(models.Model):
 
 
 class Attestation(models.Model):
-    """attestDelivery(...) planned for a trade that still waits for its verdict shortly before refund_after."""
+    """attestDelivery(...) for a trade that still waits for its verdict shortly before refund_after.
+
+    Proposed with its `digest`; planned when enough members of the verifier set signed that.
+    """
 
     trade = models.OneToOneField("clearing.Trade", on_delete=models.PROTECT, related_name="attestation")
     runs_delivered = models.PositiveBigIntegerField()
     units = models.PositiveBigIntegerField()
-    signature = models.CharField(max_length=132)
+    digest = models.CharField(max_length=66, unique=True)
+    signatures = models.JSONField(default=list)
     outgoing_key = models.CharField(max_length=120, unique=True)
     pay_key = models.CharField(max_length=120, blank=True, default="")
-    planned_at = models.BigIntegerField()
+    proposed_at = models.BigIntegerField()
+    planned_at = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(planned_at=None), name="attestation_proposed")
+        ]
 
     def __str__(self) -> str:
         return f"attestation of trade {self.trade_id}"
+
+
+class Answer(models.Model):
+    """What one member of the verifier set says to a proposal: that it signs the digest, or why not.
+
+    `signature` is of the digest itself when the member agrees, else of its dissent (suan.core.messages). A dissent may
+    be replaced by an agreement, an agreement by nothing.
+    """
+
+    digest = models.CharField(max_length=66)
+    member = models.CharField(max_length=42)
+    agrees = models.BooleanField()
+    signature = models.CharField(max_length=132)
+    reason = models.CharField(max_length=300, blank=True, default="")
+    outcomes = models.JSONField(null=True)
+    answered_at = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["digest", "member"], name="answer_one_per_member"),
+            models.CheckConstraint(
+                condition=models.Q(agrees=True, reason="") | (models.Q(agrees=False) & ~models.Q(reason="")),
+                name="answer_signature_or_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member} {'signs' if self.agrees else 'refuses'} {self.digest}"

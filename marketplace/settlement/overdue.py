@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from django.db import transaction
 from django.db.models import QuerySet
 
-from ledger import custodial, outgoing
+from ledger import outgoing
 from ledger import queries as ledger
 from marketplace.clearing.models import CLOSING, DELIVERED, LOCKED, VERIFIED, Trade
 from marketplace.delivery.models import Run
 from marketplace.receipts import queries as receipts
-from marketplace.settlement.lockbatches import BatchUnknown, lock_batch_of
+from marketplace.settlement import quorum
+from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import Attestation
 from suan.core.abi import encode_attest_delivery, encode_pay_attested, encode_refund
 from suan.core.identity import from_hex, keccak, market_domain, to_hex
@@ -46,7 +47,7 @@ def refund_overdue(*, now: int) -> int:
 
 
 def attest_waiting(*, now: int, lead_seconds: int) -> int:
-    """Plan attestDelivery(...) for trades that were delivered and whose verdict may miss refund_after.
+    """Propose attestDelivery(...) for trades that were delivered and whose verdict may miss refund_after.
 
     Within `lead_seconds` before refund_after; the units are those that the receipts state, billed by the usual rule.
     A verdict that comes later still decides. Rejected and undecided receipts are not attested. Returns how many.
@@ -56,6 +57,24 @@ def attest_waiting(*, now: int, lead_seconds: int) -> int:
         deliver_by__gt=now - grace, deliver_by__lte=now - grace + lead_seconds, attestation__isnull=True
     )
     return sum(_attest(trade, now) for trade in near.order_by("deliver_by", "id")[:TRADES_PER_SWEEP_MAX])
+
+
+def attest_agreed(*, now: int) -> int:
+    """Plan attestDelivery(...) where enough verifiers have signed what was proposed; returns how many."""
+    count = 0
+    waiting = Attestation.objects.filter(planned_at=None, trade__status__in=UNCLOSED).order_by("id")
+    for key in waiting.values_list("pk", flat=True)[:TRADES_PER_SWEEP_MAX]:
+        with transaction.atomic():
+            attestation = (
+                Attestation.objects.select_for_update(of=("self",)).select_related("trade").get(pk=key)
+            )
+            if attestation.planned_at is not None:
+                continue
+            try:
+                count += _plan_attest(attestation, lock_batch_of(attestation.trade.trade_hash), now)
+            except BatchUnknown as error:
+                log.warning("%s is not planned now: %s", attestation, error)
+    return count
 
 
 def pay_attested(*, now: int) -> int:
@@ -108,6 +127,7 @@ def _plan_refund(trades: list[Trade]) -> int:
 
 
 def _attest(trade: Trade, now: int) -> int:
+    """Propose what the receipts of a trade state, and plan it if our own signature is enough."""
     runs, units = _delivered(trade)
     if not runs:
         return 0
@@ -120,30 +140,39 @@ def _attest(trade: Trade, now: int) -> int:
     statement = DeliveryAttestation(
         batch=batch.id, trade=from_hex(trade.trade_hash), runs_delivered=runs, units=units
     )
-    signature = custodial.sign_with(
-        "verifier", statement.digest(market_domain(deployment.chain_id, deployment.market))
-    )
-    index = batch.index_of(from_hex(trade.trade_hash))
-    calldata = encode_attest_delivery(
-        head=batch.head,
-        verifiers=deployment.verifier_set.key_set,
-        proven=prove_records(batch.records, [index]),
-        runs_delivered=runs,
-        units=units,
-        signatures=[signature],
-    )
-    key = f"attest:{trade.trade_hash}:{runs}"
+    digest = statement.digest(market_domain(deployment.chain_id, deployment.market))
     with transaction.atomic():
-        outgoing.plan(key=key, signer=SIGNER, to=deployment.market, calldata=calldata)
-        Attestation.objects.create(
+        attestation = Attestation.objects.create(
             trade=trade,
             runs_delivered=runs,
             units=units,
-            signature=to_hex(signature),
-            outgoing_key=key,
-            planned_at=now,
+            digest=to_hex(digest),
+            outgoing_key=f"attest:{trade.trade_hash}:{runs}",
+            proposed_at=now,
         )
+        quorum.answer_ourselves(digest, now=now)
+        _plan_attest(attestation, batch, now)
     return 1
+
+
+def _plan_attest(attestation: Attestation, batch: LockBatch, now: int) -> bool:
+    """Plan an attestation if it has its signatures. Runs in the transaction of the caller, who holds its row."""
+    signatures = quorum.signatures(attestation.digest)
+    if signatures is None:
+        return False
+    deployment, trade = ledger.deployment(), attestation.trade
+    calldata = encode_attest_delivery(
+        head=batch.head,
+        verifiers=deployment.verifier_set.key_set,
+        proven=prove_records(batch.records, [batch.index_of(from_hex(trade.trade_hash))]),
+        runs_delivered=attestation.runs_delivered,
+        units=attestation.units,
+        signatures=signatures,
+    )
+    outgoing.plan(key=attestation.outgoing_key, signer=SIGNER, to=deployment.market, calldata=calldata)
+    attestation.signatures, attestation.planned_at = [to_hex(one) for one in signatures], now
+    attestation.save(update_fields=["signatures", "planned_at"])
+    return True
 
 
 def _plan_pay(attestation: Attestation) -> int:

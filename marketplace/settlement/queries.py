@@ -9,11 +9,14 @@ from ledger import evidence
 from ledger import queries as ledger
 from marketplace.problems import Conflict, NotFound, NotReady
 from marketplace.receipts import queries as receipts
-from marketplace.settlement.models import Closing, SettlementBatch
+from marketplace.settlement.models import Answer, Attestation, Closing, SettlementBatch
 from suan.core.identity import ZERO_BYTES32, from_hex, market_domain, parse_id, to_hex
 from suan.core.problems import FieldError
 from suan.core.proofs import Anchor, Leaf, receipt_proof
 from suan.core.receipts import Receipt as SignedReceipt
+
+PROPOSALS_MAX = 100
+PATIENCE_SECONDS = 60
 
 
 def settlement_by_root(root: str) -> SettlementBatch:
@@ -80,6 +83,85 @@ def published_leaves(root: str) -> list[Leaf]:
     return leaves
 
 
+def proposals() -> list[dict[str, Any]]:
+    """What waits for signatures of the verifier set, oldest first, with all that a member needs to check it."""
+    verdicts = SettlementBatch.objects.filter(status="proposed").order_by("id")[:PROPOSALS_MAX]
+    deliveries = Attestation.objects.filter(planned_at=None).select_related("trade").order_by("id")
+    return [_verdict(row) for row in verdicts] + [_delivery(row) for row in deliveries[:PROPOSALS_MAX]]
+
+
+def is_proposed(digest: str) -> bool:
+    """Whether a digest waits for signatures."""
+    return (
+        SettlementBatch.objects.filter(verdict_digest=digest, status="proposed").exists()
+        or Attestation.objects.filter(digest=digest, planned_at=None).exists()
+    )
+
+
+def was_proposed(digest: str) -> bool:
+    """Whether a digest waits for signatures, or once did."""
+    return (
+        SettlementBatch.objects.filter(verdict_digest=digest).exists()
+        or Attestation.objects.filter(digest=digest).exists()
+    )
+
+
+def short_of_signatures(*, now: int) -> list[dict[str, Any]]:
+    """Proposals that have waited so long that a person should look, for the status page."""
+    return [row for row in proposals() if row["proposed_at"] + PATIENCE_SECONDS <= now]
+
+
+def _verdict(row: SettlementBatch) -> dict[str, Any]:
+    return {
+        "kind": "verdict",
+        "batch_id": f"bat_{row.lock_batch}",
+        "receipts_root": row.receipts_root,
+        "outcomes": row.outcomes,
+        "evidence": f"/evidence/settlements/{row.receipts_root}.json",
+        "proposed_at": row.cut_at,
+        **answers_to(row.verdict_digest),
+    }
+
+
+def _delivery(row: Attestation) -> dict[str, Any]:
+    trade = row.trade
+    return {
+        "kind": "delivery",
+        "batch_id": f"bat_{trade.lock_batch.batch_id}" if trade.lock_batch else None,
+        "trade": trade.trade_hash,
+        "runs_delivered": row.runs_delivered,
+        "units": str(row.units),
+        "receipts": [
+            {"receipt": receipts.signed_struct(receipt).to_json(), "signature": receipt.signature}
+            for receipt in receipts.delivered(trade.trade_hash)
+        ],
+        "proposed_at": row.proposed_at,
+        **answers_to(row.digest),
+    }
+
+
+def answers_to(digest: str) -> dict[str, Any]:
+    """Who answered what to a proposal, and how many signatures the Market wants."""
+    known = ledger.deployment().verifier_set
+    answers = Answer.objects.filter(digest=digest).order_by("answered_at", "id")
+    return {
+        "digest": digest,
+        "needed": known.threshold,
+        "members": list(known.members),
+        "answers": [
+            {
+                "member": answer.member,
+                "agrees": answer.agrees,
+                "reason": answer.reason,
+                "outcomes": answer.outcomes,
+                "signature": answer.signature,
+                "answered_at": answer.answered_at,
+            }
+            for answer in answers
+        ],
+    }
+
+
 def render(settlement: SettlementBatch) -> dict[str, Any]:
     """The settlement as the API shows it."""
     sent = ledger.outgoing(settlement.outgoing_key)
@@ -93,6 +175,7 @@ def render(settlement: SettlementBatch) -> dict[str, Any]:
         "settle_at": settlement.settle_at,
         "settlements": [_sent(key) for key in settlement.settle_keys],
         "signatures": settlement.signatures,
+        **{k: v for k, v in answers_to(settlement.verdict_digest).items() if k != "digest"},
         "status": sent.status if sent else settlement.status,
         "reason": settlement.reason,
         "tx_hash": sent.tx_hash if sent else None,

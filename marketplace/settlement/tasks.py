@@ -19,6 +19,7 @@ def cut_batches() -> None:
     """Conclude trades, take back verdicts that failed, plan verdicts that are due, and settle those whose window is over."""
     now = int(time.time())
     actions.retry_failed(now=now)
+    actions.plan_agreed(now=now)
     actions.settle_decided(now=now)
     actions.conclude_trades(now=now)
     actions.cut_batches(
@@ -31,6 +32,7 @@ def refund_overdue() -> None:
     """Attest, refund and pay what no verdict reached in time; end disputes that nobody answered."""
     now = int(time.time())
     actions.attest_waiting(now=now, lead_seconds=settings.VERIFICATION_GRACE_SECONDS // ATTEST_LEAD_DIVISOR)
+    actions.attest_agreed(now=now)
     actions.refund_overdue(now=now)
     actions.pay_attested(now=now)
     actions.time_out_disputed(now=now)

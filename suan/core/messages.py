@@ -1,5 +1,5 @@
 """Texts that are signed outside EIP-712 structs: signing in, registering a node, sealing a published document,
-an audit report.
+a verifier's dissent, an audit report.
 
 Sources: EIP-191 (version 0x45), EIP-4361 (Sign-In with Ethereum). The texts are built here and nowhere else, so
 that who signs and who checks can never disagree about a byte.
@@ -59,6 +59,15 @@ def evidence_seal_digest(file: str, sha256: str) -> bytes:
     file: `kind/name` as published, for example `clearings/clr_0x….json`; sha256: 0x hex of its bytes.
     """
     return keccak(canonical_json({"file": file, "sha256": sha256}))
+
+
+def dissent_digest(digest: str, reason: str, outcomes: list[dict[str, Any]] | None) -> bytes:
+    """What a verifier signs who refuses a proposal: keccak256 of the canonical JSON of {digest, reason, outcomes}.
+
+    digest: 0x hex of what was proposed. outcomes: rows [{trade, kind, runs_delivered, units}] that it came to itself, or
+    None where it came to none.
+    """
+    return keccak(canonical_json({"digest": digest, "reason": reason, "outcomes": outcomes}))
 
 
 def audit_report_text(
