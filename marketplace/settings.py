@@ -389,6 +389,9 @@ FEE_BPS = whole("FEE_BPS", 100)
 BOND_BPS = whole("BOND_BPS", 2500)
 BOND_FLOOR_PRICE = whole("BOND_FLOOR_PRICE", 10**16)
 DISPUTE_BOND = whole("DISPUTE_BOND", 10**18)
+# Addresses of verifiers who decide together with our own key, and how many of all must sign: more than half.
+VERIFIERS = tuple(filter(None, os.environ.get("VERIFIERS", "").replace(" ", "").split(",")))
+VERIFIER_THRESHOLD = whole("VERIFIER_THRESHOLD", (len(VERIFIERS) + 1) // 2 + 1)
 PAYOUT_CAP = whole("PAYOUT_CAP", 10**24)  # Of verdicts, in a dispute window.
 FAUCET = flag("FAUCET", default=LOCAL_CHAIN)
 FAUCET_TOKENS = whole("FAUCET_TOKENS", 1_000 * 10**18)

@@ -1,4 +1,4 @@
-"""The `suan` command: one door for buyers, providers and auditors.
+"""The `suan` command: one door for buyers, providers, verifiers and auditors.
 
 Exit codes: 0 done, 1 an audit found a difference, 2 wrong usage, 3 refused, 4 outcome unknown (repeat safely), 5 network.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import typer
 
-from suan.commands import account, auditing, jobs, provider, trading
+from suan.commands import account, auditing, jobs, provider, trading, verifier
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Trade computing power: bid for runs of a job, sell a machine's capacity, audit the books.",
 )
-for group in (trading, account, provider, jobs, auditing):
+for group in (trading, account, provider, verifier, jobs, auditing):
     group.register(app)
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger import evidence
 from ledger import queries as ledger
+from marketplace.clearing.models import Trade
 from marketplace.problems import Conflict, NotFound, NotReady
 from marketplace.receipts import queries as receipts
 from marketplace.settlement.models import Answer, Attestation, Closing, SettlementBatch
@@ -115,6 +116,7 @@ def _verdict(row: SettlementBatch) -> dict[str, Any]:
     return {
         "kind": "verdict",
         "batch_id": f"bat_{row.lock_batch}",
+        "locked_in": _locked_in(Trade.objects.filter(closing__settlement=row).first()),
         "receipts_root": row.receipts_root,
         "outcomes": row.outcomes,
         "evidence": f"/evidence/settlements/{row.receipts_root}.json",
@@ -128,6 +130,7 @@ def _delivery(row: Attestation) -> dict[str, Any]:
     return {
         "kind": "delivery",
         "batch_id": f"bat_{trade.lock_batch.batch_id}" if trade.lock_batch else None,
+        "locked_in": _locked_in(trade),
         "trade": trade.trade_hash,
         "runs_delivered": row.runs_delivered,
         "units": str(row.units),
@@ -138,6 +141,11 @@ def _delivery(row: Attestation) -> dict[str, Any]:
         "proposed_at": row.proposed_at,
         **answers_to(row.digest),
     }
+
+
+def _locked_in(trade: Trade | None) -> str | None:
+    """The transaction that opened a trade's lock batch: where a verifier looks on the chain."""
+    return trade.lock_batch.tx_hash if trade and trade.lock_batch else None
 
 
 def answers_to(digest: str) -> dict[str, Any]:

@@ -1,0 +1,277 @@
+"""What a verifier makes of a proposal: every run again, every outcome again, from the chain and from hashes.
+
+Nothing is taken from the exchange but where to look. A proposal is signed only when the same digest comes out; otherwise
+`Refusal` says why, with the outcomes that came out instead. What cannot be fetched now raises SuanError and is tried again.
+
+Known limit: a receipt that the exchange withholds looks like one that never came. The provider sees that in the verdict,
+and disputes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from suan.client.api import Suan
+from suan.client.audit.evidence import BadDocument, Evidence, parse
+from suan.client.errors import Rejected, Unreachable
+from suan.client.rpc import Rpc
+from suan.core import abi, identity
+from suan.core.metering import work_units
+from suan.core.products import product_by_id
+from suan.core.receipts import ExitReason, Expected, Receipt, check_receipt
+from suan.core.records import KeySet, Outcome, ReceiptVerdict, pack_outcomes, receipts_root
+from suan.core.settlement import VerifiedRun, outcome_of
+from suan.core.signed import DeliveryAttestation, Verdict
+from suan.core.terms import BidTerms, OfferTerms
+from suan.core.units import WorkUnits, billed_units
+from suan.runtime.verify import Assignment, Finding, Judgement, Statement, recompute
+from suan.verifier.locks import LockedBatch, LockedTrade, NotLocked, read_batch
+
+FINDINGS_KEPT_MAX = 10_000
+VERDICTS = {
+    Judgement.ACCEPTED: ReceiptVerdict.ACCEPTED,
+    Judgement.REJECTED: ReceiptVerdict.REJECTED,
+    Judgement.UNDECIDED: ReceiptVerdict.UNDECIDED,
+}
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+
+Json = dict[str, Any]
+
+
+class Refusal(Exception):
+    """Why a proposal is not signed. outcomes: rows that came out instead, None where none did."""
+
+    def __init__(self, reason: str, outcomes: list[Json] | None = None) -> None:
+        super().__init__(reason)
+        self.outcomes = outcomes
+
+
+class NotYet(Unreachable):
+    """The proposal cannot be judged now; it is looked at again."""
+
+
+@dataclass
+class Judge:
+    """Judges proposals of one market. run_job: `suan.runtime.run_job`, as an argument so that this can be read alone."""
+
+    market: Suan
+    evidence: Evidence
+    rpc: Rpc
+    run_job: Callable[..., Any]
+    clock: Callable[[], float]
+    _findings: dict[bytes, Finding] = field(default_factory=dict)
+
+    def check(self, proposal: Json) -> bytes:
+        """The digest to sign. Raises Refusal, or SuanError when something cannot be fetched now."""
+        try:
+            judged = {"verdict": self._verdict, "delivery": self._delivery}[proposal["kind"]](proposal)
+        except (NotLocked, BadDocument) as error:
+            raise Refusal(str(error)) from error
+        except MALFORMED as error:
+            raise Refusal(f"the proposal cannot be read: {error!r}") from error
+        if identity.to_hex(judged) != proposal["digest"]:
+            raise Refusal("the digest is not that of what is proposed")
+        return judged
+
+    # ---------------------------------------------------------------- verdicts
+    def _verdict(self, proposal: Json) -> bytes:
+        """Receipts under the root, every run recomputed, every outcome derived; the digest of the Verdict."""
+        batch = self._batch(proposal)
+        items: dict[bytes, list[Json]] = {}
+        leaves = []
+        for item in self._document("settlements", proposal["receipts_root"])["receipts"]:
+            items.setdefault(identity.from_hex(item["trade"], length=32), []).append(item)
+            leaves.append(self._leaf(item))
+        root = receipts_root(leaves)
+        if identity.to_hex(root) != proposal["receipts_root"]:
+            raise Refusal("the published receipts are not those under the root")
+        outcomes, mine, faults = [], [], []
+        for row in proposal["outcomes"]:
+            locked = _trade(batch, identity.from_hex(row["trade"], length=32))
+            runs = [self._run(locked, item) for item in items.get(locked.record.trade, [])]
+            faults += [fault for _, fault in runs if fault]
+            outcome = outcome_of(locked.record, [run for run, _ in runs])
+            outcomes.append((locked.record.index, outcome))
+            mine.append(_row(locked.record.trade, outcome))
+        if faults or mine != proposal["outcomes"]:
+            raise Refusal("; ".join(faults) or "the outcomes do not follow from the receipts", mine)
+        return Verdict(batch.head.id(), pack_outcomes(outcomes), root).digest(self.market.domain)
+
+    def _leaf(self, item: Json) -> tuple[bytes, bytes, int, int]:
+        digest = identity.ZERO_BYTES32
+        if item["receipt"] is not None:
+            digest = Receipt.from_json(item["receipt"]).digest(self.market.domain)
+        return digest, identity.from_hex(item["trade"], length=32), int(item["run"]), int(item["verdict"])
+
+    def _run(self, locked: LockedTrade, item: Json) -> tuple[VerifiedRun, str]:
+        """What one published run is worth, and in words where its published verdict is another one."""
+        run, said = int(item["run"]), ReceiptVerdict(item["verdict"])
+        if item["receipt"] is None:
+            return VerifiedRun.missing(
+                run
+            ), "" if said is ReceiptVerdict.MISSING else f"run {run} has no receipt"
+        receipt = Receipt.from_json(item["receipt"])
+        self._signed(locked, receipt, str(item["signature"]))
+        reason = ExitReason(receipt.exit_reason)
+        if reason.delivers:
+            finding = self._finding(locked, receipt)
+            verdict, counted = VERDICTS[finding.judgement], finding.work_units
+            words = f"{verdict.name.lower()} ({finding.reason})" if finding.reason else verdict.name.lower()
+        else:
+            verdict, counted, words = ReceiptVerdict.ACCEPTED, 0, "the provider's own word against itself"
+        fault = "" if verdict is said else f"run {run} is {words}, not {said.name.lower()}"
+        return VerifiedRun(run, verdict, reason, WorkUnits(counted)), fault
+
+    def _finding(self, locked: LockedTrade, receipt: Receipt) -> Finding:
+        """The judgement on one receipt by running its job again; each is run once."""
+        digest = receipt.digest(self.market.domain)
+        if digest not in self._findings:
+            terms, product = self._bid_terms(locked), product_by_id(locked.bid.product)
+            finding = recompute(
+                Assignment(
+                    receipt=0,
+                    claim="",
+                    claimed=Statement(
+                        receipt.exit_reason, identity.to_hex(receipt.output), receipt.counters, receipt.fuel
+                    ),
+                    module=self._bytes(terms.module),
+                    stdin=self._bytes(terms.input),
+                    run=receipt.run,
+                    seed=receipt.seed,
+                    ceiling_units=locked.record.ceiling,
+                    resource_class=product.resource_class,
+                    memory_bytes=terms.memory_bytes,
+                    wall_seconds=terms.wall_seconds,
+                    profile=terms.profile,
+                ),
+                run_job=self.run_job,
+            )
+            if finding.judgement is Judgement.UNFINISHED:
+                raise NotYet(f"run {receipt.run} did not finish here: {finding.reason}")
+            if len(self._findings) >= FINDINGS_KEPT_MAX:
+                self._findings.clear()
+            self._findings[digest] = finding
+        return self._findings[digest]
+
+    # ---------------------------------------------------------------- deliveries
+    def _delivery(self, proposal: Json) -> bytes:
+        """Every receipt signed and fitting, every output there; the digest of the DeliveryAttestation."""
+        batch = self._batch(proposal)
+        locked = _trade(batch, identity.from_hex(proposal["trade"], length=32))
+        ceiling, product = WorkUnits(locked.record.ceiling), product_by_id(locked.bid.product)
+        units, runs = 0, set()
+        for item in proposal["receipts"]:
+            receipt = Receipt.from_json(item["receipt"])
+            self._signed(locked, receipt, str(item["signature"]))
+            if not ExitReason(receipt.exit_reason).delivers:
+                raise Refusal(
+                    f"run {receipt.run} delivered nothing: {ExitReason(receipt.exit_reason).name.lower()}"
+                )
+            self._bytes(receipt.output)
+            units += billed_units(work_units(receipt.counters, product.resource_class), ceiling)
+            runs.add(receipt.run)
+        if (len(runs), str(units)) != (proposal["runs_delivered"], proposal["units"]):
+            raise Refusal(f"its receipts deliver {len(runs)} runs and {units} units")
+        attested = DeliveryAttestation(batch.head.id(), locked.record.trade, len(runs), units)
+        return attested.digest(self.market.domain)
+
+    # ---------------------------------------------------------------- what both need
+    def _batch(self, proposal: Json) -> LockedBatch:
+        """The lock batch from the chain; it must name the verifier set of this market."""
+        known = self.market.market["verifier_set"]
+        batch = read_batch(
+            self.rpc,
+            self.market.domain,
+            market=str(self.market.market["market"]).lower(),
+            batch=identity.parse_id(proposal["batch_id"], prefix="bat"),
+            tx_hash=str(proposal["locked_in"]),
+        )
+        members = tuple(str(member).lower() for member in known["members"])
+        if batch.head.verifier_set != KeySet(members, int(known["threshold"]), int(known["payout_cap"])).id():
+            raise Refusal("the lock batch names another verifier set than the market does")
+        return batch
+
+    def _signed(self, locked: LockedTrade, receipt: Receipt, signature: str) -> None:
+        """The receipt fits its trade, and the agent of its offer signed it, whose key the provider registered."""
+        terms, offered = self._bid_terms(locked), self._offer_terms(locked)
+        record = locked.record
+        problems = check_receipt(
+            receipt,
+            Expected(
+                trade=record.trade,
+                first_run=record.first_run,
+                runs=record.runs,
+                module=terms.module,
+                input=terms.input,
+                seed=identity.run_seed(locked.bid_hash, receipt.run),
+                engines=frozenset({offered.engine}),
+                profile=terms.profile,
+                memory_bytes=terms.memory_bytes,
+                wall_seconds=terms.wall_seconds,
+                deliver_by=record.deliver_by,
+                received_at=min(int(self.clock()), record.deliver_by),
+            ),
+        )
+        if problems:
+            raise Refusal(f"receipt of run {receipt.run}: {problems[0].field} {problems[0].message}")
+        try:
+            signer = identity.recover(receipt.digest(self.market.domain), identity.from_hex(signature))
+        except identity.BadSignature as error:
+            raise Refusal(f"receipt of run {receipt.run}: {error}") from error
+        if signer != offered.agent.lower():
+            raise Refusal(
+                f"receipt of run {receipt.run} is signed by {signer}, not by the agent of the offer"
+            )
+        call = abi.encode_call("agentValidUntil", record.provider, signer)
+        word = self.rpc.read(str(self.market.market["registry"]).lower(), call, self.rpc.block_number())
+        if not int.from_bytes(word, "big"):
+            raise Refusal(f"{signer} is no agent that {record.provider} registered")
+
+    def _bid_terms(self, locked: LockedTrade) -> BidTerms:
+        terms = BidTerms.from_json(self._document("terms", identity.to_hex(locked.bid.terms)))
+        if terms.hash() != locked.bid.terms:
+            raise Refusal("the published terms of the bid have another hash")
+        return terms
+
+    def _offer_terms(self, locked: LockedTrade) -> OfferTerms:
+        terms = OfferTerms.from_json(self._document("terms", identity.to_hex(locked.offer.terms)))
+        if terms.hash() != locked.offer.terms:
+            raise Refusal("the published terms of the offer have another hash")
+        return terms
+
+    def _document(self, kind: str, name: str) -> Json:
+        """A published document. Not there is not yet: it is published in the transaction that proposes."""
+        data = self.evidence.read(kind, f"{name}.json")
+        if data is None:
+            raise NotYet(f"{kind}/{name}.json is not published yet")
+        return parse(data, f"{kind}/{name}.json")
+
+    def _bytes(self, sha256: bytes) -> bytes:
+        """Code, input or output by its hash: as published, or, of private jobs, as the exchange shows it to verifiers."""
+        name = identity.to_hex(sha256)
+        data = self.evidence.read("objects", name)
+        if data is None:
+            try:
+                return self.market.download(name)
+            except Rejected as error:
+                raise NotYet(f"the bytes of {name} cannot be fetched: {error}") from error
+        if identity.sha256_hex(data) != name:
+            raise Refusal(f"the published bytes of {name} have another hash")
+        return data
+
+
+def _trade(batch: LockedBatch, trade: bytes) -> LockedTrade:
+    if trade not in batch.trades:
+        raise Refusal(f"trade 0x{trade.hex()} is not in the lock batch")
+    return batch.trades[trade]
+
+
+def _row(trade: bytes, outcome: Outcome) -> Json:
+    return {
+        "trade": identity.to_hex(trade),
+        "kind": int(outcome.kind),
+        "runs_delivered": outcome.runs_delivered,
+        "units": str(outcome.units),
+    }
