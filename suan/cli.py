@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import typer
 
-from suan.commands import account, auditing, jobs, provider, trading, verifier
+from suan.commands import account, auditing, disputing, jobs, provider, trading, verifier
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Trade computing power: bid for runs of a job, sell a machine's capacity, audit the books.",
 )
-for group in (trading, account, provider, verifier, jobs, auditing):
+for group in (trading, account, provider, verifier, disputing, jobs, auditing):
     group.register(app)
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from suan.core.abi import AbiError, decode_call
 OPERATOR_CALLS = frozenset({"open"})
 RELAYER_MARKET_CALLS = frozenset({
     "deposit", "depositWithPermit", "requestWithdrawalSigned", "withdraw", "cancelSigned",
-    "decide", "settle", "refund", "attestDelivery", "payAttested", "timeOut",
+    "decide", "settle", "refund", "attestDelivery", "payAttested", "rule", "timeOut",
 })  # fmt: skip
 RELAYER_REGISTRY_CALLS = frozenset({"setAgentSigned", "setDelegateSigned"})
 FAUCET_TOKEN_CALLS = frozenset({"faucet", "approve"})

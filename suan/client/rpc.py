@@ -35,6 +35,8 @@ class RpcError(Unreachable):
     def __init__(self, method: str, error: object) -> None:
         self.method = method
         self.code = error.get("code") if isinstance(error, dict) else None
+        data = error.get("data") if isinstance(error, dict) else None
+        self.data = data if isinstance(data, str) and data.startswith("0x") else None
         message = error.get("message") if isinstance(error, dict) else error
         super().__init__(f"{method}: {str(message)[:300]} (code {self.code})")
 

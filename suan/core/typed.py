@@ -45,9 +45,12 @@ class Struct:
         return _type_hash(cls.TYPE)
 
     def struct_hash(self) -> bytes:
-        """hashStruct of EIP-712: keccak256(type hash || the fields, one word each)."""
-        words = [_word(kind, getattr(self, name)) for kind, _, name in layout(type(self).TYPE)]
-        return keccak(self.type_hash() + b"".join(words))
+        """hashStruct of EIP-712: keccak256(type hash || encodeData)."""
+        return keccak(self.type_hash() + self.encode_data())
+
+    def encode_data(self) -> bytes:
+        """encodeData of EIP-712: the fields, one word each, text and bytes by their hash."""
+        return b"".join(_word(kind, getattr(self, name)) for kind, _, name in layout(type(self).TYPE))
 
     def abi_encode(self) -> bytes:
         """abi.encode of the struct: its fields, one word each. Only structs without text have this form."""

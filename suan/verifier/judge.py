@@ -16,6 +16,7 @@ from typing import Any
 from suan.client.api import Suan
 from suan.client.audit.evidence import BadDocument, Evidence, parse
 from suan.client.errors import Rejected, Unreachable
+from suan.client.locks import LockedBatch, LockedTrade, NotLocked, read_batch
 from suan.client.rpc import Rpc
 from suan.core import abi, identity
 from suan.core.metering import work_units
@@ -27,7 +28,6 @@ from suan.core.signed import DeliveryAttestation, Verdict
 from suan.core.terms import BidTerms, OfferTerms
 from suan.core.units import WorkUnits, billed_units
 from suan.runtime.verify import Assignment, Finding, Judgement, Statement, recompute
-from suan.verifier.locks import LockedBatch, LockedTrade, NotLocked, read_batch
 
 FINDINGS_KEPT_MAX = 10_000
 VERDICTS = {
