@@ -34,6 +34,7 @@ def status(request: HttpRequest) -> HttpResponse:
         "backlog": backlog,
         "parked": list(receipts.parked()[:PARKED_SHOWN]),
         "failed": settlement.failed()[:PARKED_SHOWN],
+        "unsigned": settlement.short_of_signatures(now=now())[:PARKED_SHOWN],
         "batches": clearing.open_lock_batches()[:PARKED_SHOWN],
         "hints": _hints(state, backlog),
         "now": now(),

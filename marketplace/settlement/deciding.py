@@ -15,7 +15,7 @@ from django.db import transaction
 from ledger import outgoing
 from ledger import queries as ledger
 from marketplace.clearing.models import CLOSING, Trade
-from marketplace.settlement import quorum
+from marketplace.settlement import queries, quorum
 from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import SettlementBatch
 from suan.core.abi import encode_decide, encode_settle, encode_time_out
@@ -41,7 +41,7 @@ def plan_agreed(*, now: int) -> int:
     if ledger.is_halted():
         return 0
     count = 0
-    for key in SettlementBatch.objects.filter(status="proposed").order_by("id").values_list("pk", flat=True):
+    for key in queries.proposed_verdicts().order_by("id").values_list("pk", flat=True):
         with transaction.atomic():
             settlement = SettlementBatch.objects.select_for_update().get(pk=key)
             if settlement.status != "proposed":

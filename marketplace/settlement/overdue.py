@@ -14,12 +14,13 @@ from django.db.models import QuerySet
 
 from ledger import outgoing
 from ledger import queries as ledger
-from marketplace.clearing.models import CLOSING, DELIVERED, LOCKED, VERIFIED, Trade
+from marketplace.clearing.models import Trade
 from marketplace.delivery.models import Run
 from marketplace.receipts import queries as receipts
-from marketplace.settlement import quorum
+from marketplace.settlement import queries, quorum
 from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import Attestation
+from marketplace.settlement.queries import UNCLOSED
 from suan.core.abi import encode_attest_delivery, encode_pay_attested, encode_refund
 from suan.core.identity import from_hex, keccak, market_domain, to_hex
 from suan.core.orders import DeliveryAttestation
@@ -29,7 +30,6 @@ from suan.core.units import WorkUnits, billed_units
 
 TRADES_PER_SWEEP_MAX = 200
 SIGNER = "relayer"
-UNCLOSED = (LOCKED, DELIVERED, VERIFIED, CLOSING)
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def attest_waiting(*, now: int, lead_seconds: int) -> int:
 def attest_agreed(*, now: int) -> int:
     """Plan attestDelivery(...) where enough verifiers have signed what was proposed; returns how many."""
     count = 0
-    waiting = Attestation.objects.filter(planned_at=None, trade__status__in=UNCLOSED).order_by("id")
+    waiting = queries.proposed_attestations().order_by("id")
     for key in waiting.values_list("pk", flat=True)[:TRADES_PER_SWEEP_MAX]:
         with transaction.atomic():
             attestation = (

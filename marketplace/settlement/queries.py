@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from ledger import evidence
 from ledger import queries as ledger
-from marketplace.clearing.models import Trade
+from marketplace.clearing.models import CLOSING, DELIVERED, LOCKED, VERIFIED, Trade
 from marketplace.problems import Conflict, NotFound, NotReady
 from marketplace.receipts import queries as receipts
 from marketplace.settlement.models import Answer, Attestation, Closing, SettlementBatch
@@ -16,6 +18,7 @@ from suan.core.problems import FieldError
 from suan.core.proofs import Anchor, Leaf, receipt_proof
 from suan.core.receipts import Receipt as SignedReceipt
 
+UNCLOSED = (LOCKED, DELIVERED, VERIFIED, CLOSING)
 PROPOSALS_MAX = 100
 PATIENCE_SECONDS = 60
 
@@ -86,16 +89,27 @@ def published_leaves(root: str) -> list[Leaf]:
 
 def proposals() -> list[dict[str, Any]]:
     """What waits for signatures of the verifier set, oldest first, with all that a member needs to check it."""
-    verdicts = SettlementBatch.objects.filter(status="proposed").order_by("id")[:PROPOSALS_MAX]
-    deliveries = Attestation.objects.filter(planned_at=None).select_related("trade").order_by("id")
-    return [_verdict(row) for row in verdicts] + [_delivery(row) for row in deliveries[:PROPOSALS_MAX]]
+    verdicts = proposed_verdicts().order_by("id")[:PROPOSALS_MAX]
+    deliveries = proposed_attestations().select_related("trade__lock_batch").order_by("id")[:PROPOSALS_MAX]
+    return [_verdict(row) for row in verdicts] + [_delivery(row) for row in deliveries]
+
+
+def proposed_verdicts() -> QuerySet[SettlementBatch]:
+    """Verdicts that wait for signatures, of trades that have not ended otherwise."""
+    waiting = Closing.objects.filter(settlement=OuterRef("pk"), trade__status=CLOSING)
+    return SettlementBatch.objects.filter(Exists(waiting), status="proposed")
+
+
+def proposed_attestations() -> QuerySet[Attestation]:
+    """Attestations that wait for signatures, of trades that have not ended otherwise."""
+    return Attestation.objects.filter(planned_at=None, trade__status__in=UNCLOSED)
 
 
 def is_proposed(digest: str) -> bool:
     """Whether a digest waits for signatures."""
     return (
-        SettlementBatch.objects.filter(verdict_digest=digest, status="proposed").exists()
-        or Attestation.objects.filter(digest=digest, planned_at=None).exists()
+        proposed_verdicts().filter(verdict_digest=digest).exists()
+        or proposed_attestations().filter(digest=digest).exists()
     )
 
 
@@ -108,8 +122,17 @@ def was_proposed(digest: str) -> bool:
 
 
 def short_of_signatures(*, now: int) -> list[dict[str, Any]]:
-    """Proposals that have waited so long that a person should look, for the status page."""
-    return [row for row in proposals() if row["proposed_at"] + PATIENCE_SECONDS <= now]
+    """Proposals that have waited so long that a person should look, for the status page: {digest, signed, needed, reasons}."""
+    return [
+        {
+            "digest": row["digest"],
+            "signed": sum(answer["agrees"] for answer in row["answers"]),
+            "needed": row["needed"],
+            "reasons": [answer["reason"] for answer in row["answers"] if answer["reason"]],
+        }
+        for row in proposals()
+        if row["proposed_at"] + PATIENCE_SECONDS <= now
+    ]
 
 
 def _verdict(row: SettlementBatch) -> dict[str, Any]:
