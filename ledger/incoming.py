@@ -24,6 +24,8 @@ from suan.core.abi import EVENTS, AbiError, decode_event
 NEAR_BLOCKS = 64
 STEP_BLOCKS_MAX = 256
 RANGE_BLOCKS_MIN, RANGE_BLOCKS_MAX = 16, 4096
+LOGS_WANTED = 1_000
+"""Logs in one answer from which on the range grows no more; twice as many halve it, so that an answer fits in memory."""
 NOTE_PAUSE = timedelta(seconds=1)
 LAGGING_NODE_SECONDS = 3
 """A head below ours with the same history may be another, slower node behind one address; longer, it is a loss."""
@@ -159,7 +161,10 @@ class Indexer:
             for header in sorted((h for h in headers.values() if h), key=lambda h: h.number):
                 block = _store(header, by_block.get(header.hash, []), now)
             _move_cursors(block, self._confirmations, now)
-        self._range_blocks = min(self._range_blocks * 2, RANGE_BLOCKS_MAX)
+        if len(logs) < LOGS_WANTED:
+            self._range_blocks = min(self._range_blocks * 2, RANGE_BLOCKS_MAX)
+        elif len(logs) > 2 * LOGS_WANTED:
+            self._range_blocks = max(self._range_blocks // 2, RANGE_BLOCKS_MIN)
         return last - start + 1, len(logs)
 
 

@@ -11,6 +11,8 @@ from ledger import conf, node
 from ledger.chain.deploy import PROFILES, DeployError, Parameters, deploy
 from ledger.chain.gateway import NodeError
 from ledger.chain.signer import Signer
+from suan.core.identity import normalise_address
+from suan.core.problems import FieldError
 
 GAS_MONEY_WEI = 10_000 * 10**18
 GAS_MONEY_WEI_MIN = 100 * 10**18
@@ -40,7 +42,7 @@ class Command(BaseCommand):
                 parameters=self._parameters(keys, token),
                 mine=settings.LOCAL_CHAIN,
             )
-        except (DeployError, NodeError) as error:
+        except (DeployError, NodeError, FieldError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"market {made['market']} registry {made['registry']} token {made['token']} on chain {made['chain_id']} "
@@ -48,7 +50,20 @@ class Command(BaseCommand):
         )
 
     def _parameters(self, keys: Signer, token: str | None) -> Parameters:
+        """Raises CommandError for settings that the contracts refuse, with the name of the setting."""
         profile = settings.DEPLOYMENT_PROFILE
+        window, delay = settings.DISPUTE_WINDOW_SECONDS, settings.WITHDRAWAL_DELAY_SECONDS
+        if not 0 < window <= delay:
+            raise CommandError(
+                f"DISPUTE_WINDOW_SECONDS is {window}: set it to 1 up to WITHDRAWAL_DELAY_SECONDS ({delay}), so that no money "
+                "leaves before what it was paid for can be disputed"
+            )
+        members = {normalise_address(address) for address in settings.VERIFIERS} | {keys.address("verifier")}
+        if not 0 < settings.VERIFIER_THRESHOLD <= len(members):
+            raise CommandError(
+                f"VERIFIER_THRESHOLD is {settings.VERIFIER_THRESHOLD}: set it to 1 up to {len(members)}, the members of the "
+                "set: our own key and those in VERIFIERS"
+            )
         windows = PROFILES[profile] | {
             "verification_grace": settings.VERIFICATION_GRACE_SECONDS,
             "withdrawal_delay": settings.WITHDRAWAL_DELAY_SECONDS,
@@ -64,7 +79,7 @@ class Command(BaseCommand):
             treasury=keys.address("treasury"),
             pool=keys.address("pool"),
             rerun_account=keys.address("rerun"),
-            members=(keys.address("verifier"), *settings.VERIFIERS),
+            members=tuple(members),
             threshold=settings.VERIFIER_THRESHOLD,
             arbiters=(keys.address("arbiter"),),
             arbiter_threshold=1,

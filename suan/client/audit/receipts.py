@@ -209,6 +209,7 @@ class ReceiptAudit:
         progress: Table[str, int] = self.store.table("progress")
         paid: Table[str, str] = self.store.table("paid runs")
         for number in range(progress.get("paid trades", 0), len(self.books.settled)):
+            self.store.settle()
             trade = self.books.settled[number]["trade"]
             view, runs = self.books.trades[trade], self._delivered.get(trade, [])
             if view.closed is None or len(runs) != view.closed["runs_delivered"]:
