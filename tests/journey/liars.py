@@ -49,6 +49,9 @@ def believe(assignment: Assignment, *, run_job: Any) -> Finding:
 def main() -> None:
     lie, *arguments = sys.argv[1:]
     if lie == "worker":
+        import django
+
+        django.setup()
         from marketplace.celery import app
         from marketplace.receipts import tasks
 
