@@ -15,7 +15,6 @@ from suan.client.audit.run import audit
 from suan.core import abi, identity
 from suan.core.receipts import Receipt
 from suan.core.records import (
-    Fill,
     KeySet,
     Outcome,
     OutcomeKind,
@@ -154,18 +153,6 @@ def test_a_verdict_waits_for_its_window_and_is_paid_then(market: TradedMarket) -
         (said("BatchSettled", "bits", lambda bits: bits ^ 1), "trades settled"),
         (said("TradeClosed", "outcome", lambda word: word + 1), "outcome"),
     )
-
-
-def test_a_fill_whose_orders_name_a_missing_clearing_is_refused_alone(market: TradedMarket) -> None:
-    market.refused = [Fill(0, 0, 7, 0, 1)]
-    batch = decided(market)
-    batch.settle()
-    assert agrees(market).trades_open == 0
-    wanted = {"fromBlock": "0x0", "topics": [abi.event_topics("FillRejected")]}
-    refusals = [
-        abi.decode_event(log["topics"], log["data"]) for log in market.node.rpc("eth_getLogs", wanted)
-    ]
-    assert [arguments["code"] for _, arguments in refusals] == [13]
 
 
 def test_disputes_end_by_arbiters_or_by_time(market: TradedMarket) -> None:

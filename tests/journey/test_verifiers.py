@@ -247,7 +247,9 @@ def test_one_liar_changes_nothing_and_when_all_lie_a_stranger_disputes_and_wins(
     )
     assert after[wallet.address] == before[wallet.address] + reward
     assert after[party(victim)] == before[party(victim)] + locked
-    assert slashed == bond and after[party(cirrus)] == before[party(cirrus)], "the reward is of the slashed bond"
+    assert slashed == bond and after[party(cirrus)] == before[party(cirrus)], (
+        "the reward is of the slashed bond"
+    )
     assert reward <= slashed
 
     # The honest trades were paid meanwhile, and the books of all of it balance: what was false has been put right.
