@@ -162,7 +162,7 @@ def _all_logs(gateway: Gateway, known: queries.Deployment, last: int) -> list[Lo
     logs: list[Log] = []
     for first in range(known.block, last + 1, LOG_RANGE_BLOCKS):
         upto = min(first + LOG_RANGE_BLOCKS - 1, last)
-        logs += gateway.logs_between(first, upto, [known.market, known.registry])
+        logs += gateway.logs_between(first, upto, list(known.contracts))
     return logs
 
 

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef
 from eth_hash.auto import keccak
 
 from ledger import conf, switch
+from ledger.anchors import check_anchors
 from ledger.audit import ChainView, Finding, SeenEvent
 from ledger.chain.gateway import NodeRefused
 from ledger.models import Account, Attempt, Block, ChainEvent, EvidenceFile, OutgoingTx, SwitchEntry, Transfer
@@ -356,4 +357,5 @@ CHECKS = {
     "outgoing": check_outgoing,
     "switch": check_switch,
     "evidence": check_evidence,
+    "anchors": check_anchors,
 }

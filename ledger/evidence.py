@@ -30,6 +30,7 @@ KINDS = {
     "clearings": re.compile(r"clr_0x[0-9a-f]{64}\.json"),
     "settlements": re.compile(r"0x[0-9a-f]{64}\.json"),
     "objects": re.compile(r"0x[0-9a-f]{64}"),
+    "anchors": re.compile(r"0x[0-9a-f]{64}\.json"),
     "seals": re.compile(r"(clr_)?0x[0-9a-f]{64}\.json"),
 }
 SEALED = ("clearings", "settlements")

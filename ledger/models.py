@@ -327,6 +327,22 @@ class Reconciliation(models.Model):
         return f"{self.finished_at} {self.differences}"
 
 
+class Anchor(models.Model):
+    """One entry of a chain of roots in the EvidenceLog contract, over files of one kind; never changed."""
+
+    kind = models.CharField(max_length=20)
+    number = models.PositiveIntegerField(help_text="from 0, within the kind, as on chain")
+    root = HashField()
+    count = models.PositiveIntegerField(help_text="files under the root")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "number"], name="anchor_kind_number")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.number}"
+
+
 class EvidenceFile(models.Model):
     """Index of the evidence folder; the files are the evidence, this row only finds them."""
 
@@ -334,11 +350,21 @@ class EvidenceFile(models.Model):
     name = models.CharField(max_length=80)
     size = models.BigIntegerField()
     sha256 = HashField()
+    anchor = models.ForeignKey(
+        Anchor,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="files",
+        help_text="empty: waits for the next one",
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kind", "name"], name="evidence_kind_name")]
-        indexes = [models.Index(fields=["kind", "id"])]
+        indexes = [
+            models.Index(fields=["kind", "id"]),
+            models.Index(fields=["kind", "id"], condition=Q(anchor=None), name="evidence_to_anchor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"

@@ -33,7 +33,7 @@ def indexer() -> Indexer:
     known = queries.deployment()
     return Indexer(
         gateway(),
-        contracts=[known.market, known.registry],
+        contracts=list(known.contracts),
         first_block=known.block,
         confirmations=known.confirmations,
     )
@@ -52,6 +52,7 @@ def senders() -> list[Sender]:
         chain_id=known.chain_id,
         market=known.market,
         registry=known.registry,
+        evidence_log=known.evidence_log,
         token=known.token,
         gas_max=limits.gas_max,
         faucet_gas_wei=settings.FAUCET_GAS_WEI if settings.FAUCET else None,

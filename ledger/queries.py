@@ -44,6 +44,7 @@ class Deployment:
     block: int
     market: str
     registry: str
+    evidence_log: str
     token: str
     operator: str
     relayer: str
@@ -63,6 +64,11 @@ class Deployment:
     confirmations: int
     profile: str
     raw: dict[str, Any]
+
+    @property
+    def contracts(self) -> tuple[str, ...]:
+        """The contracts whose events are facts here."""
+        return self.market, self.registry, self.evidence_log
 
 
 @dataclass(frozen=True)
@@ -309,7 +315,7 @@ def _block_of(hash_: str) -> Block | None:
 def _read_deployment(path: Path, _mtime: int, _inode: int) -> Deployment:
     raw = json.loads(path.read_text())
     addresses = (
-        "market", "registry", "token", "operator", "relayer", "treasury", "pool", "rerun_account", "admin"
+        "market", "registry", "evidence_log", "token", "operator", "relayer", "treasury", "pool", "rerun_account", "admin"
     )  # fmt: skip
     numbers = (
         "chain_id", "block", "fee_bps", "bond_bps", "bond_floor_price", "verification_grace", "withdrawal_delay",

@@ -90,7 +90,7 @@ def rebuild_events(*, gateway: Gateway, from_block: int, now: datetime, say: Say
     for first in range(max(from_block, known.block), tip.number + 1, RANGE_BLOCKS):
         last = min(first + RANGE_BLOCKS - 1, tip.number)
         say(f"events: blocks {first} to {last} of {tip.number}")
-        logs = gateway.logs_between(first, last, [known.market, known.registry])
+        logs = gateway.logs_between(first, last, list(known.contracts))
         headers = {entry.block_hash: gateway.header_by_hash(entry.block_hash) for entry in logs}
         with (
             _unguarded("ledger_block", "ledger_block_facts"),

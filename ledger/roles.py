@@ -76,7 +76,14 @@ ROLES: dict[str, Role] = {
     "worker": Role(
         "takes the steps from book to close: auctions, locks, jobs, verdicts, closes, refunds",
         rooms=dict.fromkeys(ROOMS, OWN),
-        tables=_INDEX | _FOUND | _MONEY | {"auth_user": ("SELECT (id, username, is_active)",)},
+        tables=_INDEX
+        | _FOUND
+        | _MONEY
+        | {
+            "ledger_anchor": (READ, ADD),
+            "ledger_evidencefile": (READ, ADD, "UPDATE (anchor_id)"),
+            "auth_user": ("SELECT (id, username, is_active)",),
+        },
         sequences=("book_order_sequence",),
     ),
     "indexer": Role(
@@ -115,6 +122,7 @@ ROLES: dict[str, Role] = {
             "ledger_attempt": (READ,),
             "ledger_signernonce": (READ,),
             "ledger_evidencefile": (READ,),
+            "ledger_anchor": (READ,),
             "ledger_difference": OWN,
             "ledger_reconciliation": (READ, ADD, DELETE),
             "auth_user": ("SELECT (id)",),

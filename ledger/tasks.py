@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from ledger import audit, node, queries
+from ledger import anchors, audit, node, queries
 from ledger.chain.gateway import NodeError
 from ledger.errors import NotDeployed
 
@@ -16,3 +16,12 @@ def reconcile() -> int:
     except (NodeError, NotDeployed):
         return -1
     return queries.differences().count()
+
+
+@shared_task(name="ledger.tasks.anchor_evidence")
+def anchor_evidence() -> int:
+    """Plan the next anchors of published evidence; returns how many, -1 while there is no deployment."""
+    try:
+        return anchors.anchor_all()
+    except NotDeployed:
+        return -1

@@ -73,6 +73,7 @@ def schedule() -> dict[str, dict]:
         ),
         # The journal against the chain.
         "reconcile": every(settings.RECONCILE_SECONDS, "ledger.tasks.reconcile"),
+        "anchor evidence": every(settings.ANCHOR_SECONDS, "ledger.tasks.anchor_evidence"),
     }
 
 

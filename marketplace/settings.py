@@ -253,8 +253,7 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
-        "object-src": [NONE],
-        "base-uri": [NONE],
+        **dict.fromkeys(("object-src", "base-uri"), [NONE]),
         "form-action": [SELF],
         "frame-ancestors": [NONE],
     }
@@ -271,10 +270,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["marketplace.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
-    ],
+    "DEFAULT_THROTTLE_CLASSES": [f"rest_framework.throttling.{who}RateThrottle" for who in ("Anon", "User")],
     # A whole local market, its agents and its buyers included, comes from one address.
     "DEFAULT_THROTTLE_RATES": {
         "anon": os.environ.get("THROTTLE_ANONYMOUS", "6000/min"),
@@ -326,6 +322,7 @@ CELERY_TASK_DEFAULT_QUEUE = "market"
 CELERY_TASK_ROUTES = {
     "marketplace.clearing.tasks.*": {"queue": "clearing"},
     "marketplace.receipts.tasks.*": {"queue": "verification"},
+    "ledger.tasks.anchor_evidence": {"queue": "market"},
     "ledger.tasks.*": {"queue": "audit"},
 }
 CELERY_TIMEZONE = "UTC"
@@ -347,6 +344,9 @@ CLOSE_SECONDS = seconds("CLOSE_SECONDS", 2)
 SWEEP_SECONDS = seconds("SWEEP_SECONDS", 1)  # What somebody waits for: opening jobs, verification, closes.
 WATCH_SECONDS = seconds("WATCH_SECONDS", 3)  # Deadlines that pass: leases, exits, refunds of what is overdue.
 RECONCILE_SECONDS = seconds("RECONCILE_SECONDS", 30)
+ANCHOR_SECONDS = seconds(
+    "ANCHOR_SECONDS", 60 if DEMO else 3_600
+)  # Roots over new evidence, to the log on chain.
 SEND_SECONDS = seconds("SEND_SECONDS", 0.5)  # Between two looks of the sender for planned transactions.
 INDEX_SECONDS = seconds("INDEX_SECONDS", 0.5)  # Between two looks of the indexer at the chain's head.
 BLOCK_SECONDS = seconds("BLOCK_SECONDS", 0.5 if DEMO else 1)  # Of our own chain, until all is final.
@@ -389,7 +389,7 @@ FEE_BPS = whole("FEE_BPS", 100)
 BOND_BPS = whole("BOND_BPS", 2500)
 BOND_FLOOR_PRICE = whole("BOND_FLOOR_PRICE", 10**16)
 DISPUTE_BOND = whole("DISPUTE_BOND", 10**18)
-# Addresses of verifiers who decide together with our own key, and how many of all must sign: more than half.
+# Who decides together with our own key, and how many of all must sign: more than half.
 VERIFIERS = tuple(filter(None, os.environ.get("VERIFIERS", "").replace(" ", "").split(",")))
 VERIFIER_THRESHOLD = whole("VERIFIER_THRESHOLD", (len(VERIFIERS) + 1) // 2 + 1)
 PAYOUT_CAP = whole("PAYOUT_CAP", 10**24)  # Of verdicts, in a dispute window.

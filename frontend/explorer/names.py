@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from frontend import formats
 from suan.core.identity import bat_id, clr_id, from_hex, ord_id, rcp_id, trd_id
+from suan.core.problems import FieldError
 from suan.core.products import product_by_id
 
 PAGES = {
@@ -31,7 +32,7 @@ KINDS = {
     "party": (
         "account", "from", "maker", "operator", "provider", "buyer", "owner", "key", "sender", "to", "contract", "agent",
         "address", "members", "spender", "challenger", "publisher", "arbiter", "caller", "payer", "payee",
-        "opponent", "market",
+        "opponent", "market", "identity", "delegate", "controller",
     ),
     "trade": ("trade", "trade_id", "trades"),
     "order": ("offer", "bid", "order", "offer_id", "bid_id"),
@@ -44,10 +45,12 @@ KINDS = {
     ),
     "time": (
         "timestamp", "deliver_by", "valid_until", "deadline", "ready_at", "until", "started_at", "ended_at",
-        "settle_after", "reveal_by", "rule_by", "expires_at",
+        "settle_after", "valid_to", "reveal_by", "rule_by", "expires_at",
     ),
     "product": ("product",),
 }  # fmt: skip
+WORDS = ("delegate_type", "kind", "name")
+"""Arguments that are text in 32 bytes."""
 KIND_OF = {name: kind for kind, names in KINDS.items() for name in names}
 
 
@@ -102,6 +105,15 @@ def product(value: Any) -> SafeString | str:
         return formats.short_id(str(value))
 
 
+def word(value: str) -> str:
+    """Text that a contract keeps in 32 bytes, zeros at its end; the hex itself where it is no such text."""
+    try:
+        text = from_hex(value, length=32).rstrip(b"\0").decode("ascii")
+    except (FieldError, UnicodeDecodeError):
+        return formats.short_id(value)
+    return text if text and text.isprintable() else formats.short_id(value)
+
+
 def shown(name: str, value: Any) -> Any:
     """A decoded argument for the eye: links, amounts and times by the name of the argument, else the plain value."""
     kind = KIND_OF.get(name)
@@ -109,8 +121,12 @@ def shown(name: str, value: Any) -> Any:
         return "–"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if name in WORDS and isinstance(value, str):
+        return word(value)
     if kind is None or isinstance(value, dict | list):
         return formats.short_id(value) if isinstance(value, str) else value
+    if isinstance(value, str) and value.startswith("0x") and kind in ("money", "time"):
+        return formats.short_id(value)  # Another contract's argument of the same name: bytes, not a number.
     plain = {"money": money, "time": time, "product": product}.get(kind)
     if plain is not None:
         return plain(value)

@@ -66,6 +66,14 @@ EVENTS = {
     "DeliveryAttested": gettext_lazy(
         "A verifier attests that {runs_delivered} run(s) of {trade} were delivered."
     ),
+    "DIDOwnerChanged": gettext_lazy("{owner} controls the identity {identity} from now on."),
+    "DIDDelegateChanged": gettext_lazy(
+        "{delegate} is a key of {identity} in the scope {delegate_type} until {valid_to}."
+    ),
+    "DIDAttributeChanged": gettext_lazy("{identity} says {name}: {value}, until {valid_to}."),
+    "EvidenceAnchored": gettext_lazy(
+        "{publisher} appends root {root} over {count} files of the kind {kind} to its log."
+    ),
     "AgentSet": gettext_lazy("{owner} lets the agent key {key} sign receipts until {valid_until}."),
     "DelegateSet": gettext_lazy(
         "{owner} lets {key} trade on the {side} side until {valid_until}, up to {spend_cap}, worst price {worst_price}."
@@ -183,7 +191,7 @@ def reason(code: int) -> str:
 
 
 def _value(event: str, name: str, value: Any) -> Any:
-    if name == "kind":
+    if name == "kind" and not isinstance(value, str):
         return KINDS.get(OutcomeKind(int(value)), value)
     if name == "code":
         return reason(int(value))

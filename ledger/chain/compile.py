@@ -23,10 +23,10 @@ from typing import Any, TypedDict
 import solcx
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
-DEPLOYED = ("Market", "Registry", "TestToken")
+DEPLOYED = ("Market", "Registry", "EvidenceLog", "TestToken")
 LIBRARIES = ("Disputes", "Endings", "Sessions", "Verdicts")
 """Code of the Market that stands at addresses of its own; its own code is linked to them."""
-INTERFACES = ("IMarket", "IRegistry")
+INTERFACES = ("IMarket", "IRegistry", "IEvidenceLog")
 IMPORT = re.compile(r'^\s*(?:import|\}\s*from|from)\b[^"\']*["\']([^"\']+)["\']', re.MULTILINE)
 SOURCES_MAX = 200
 
@@ -59,7 +59,7 @@ def link(code: str, places: dict[str, list[int]], addresses: dict[str, str]) -> 
 
 
 def artifacts(var: Path) -> dict[str, Artifact]:
-    """Return Market, its libraries, Registry, TestToken and their interfaces, compiled now or read from var/contracts/.
+    """Return the contracts, the Market's libraries and the interfaces, compiled now or read from var/contracts/.
 
     Raises CompileError if the sources do not compile.
     """

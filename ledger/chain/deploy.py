@@ -32,6 +32,7 @@ RECEIPT_POLL_SECONDS = 0.1
 RECEIPT_TIMEOUT_SECONDS = 120
 PERMISSION_SECONDS = 3_600
 FOREVER = 2**40 - 1
+ROLES = (("market", "Market"), ("registry", "Registry"), ("evidence_log", "EvidenceLog"))
 DAY = 86_400
 # The members of IMarketTypes.Parameters, in its order.
 CONSTRUCTOR_TYPES = (
@@ -131,6 +132,7 @@ def _deploy_all(
     first_block = chain.number("eth_blockNumber") + 1
     token = normalise_address(p.token) if p.token else chain.create(compiled["TestToken"]["bytecode"])
     registry = chain.create(compiled["Registry"]["bytecode"])
+    evidence_log = chain.create(compiled["EvidenceLog"]["bytecode"])
     verifiers = KeySet(tuple(sorted(map(normalise_address, p.members))), p.threshold, p.payout_cap)
     arbiters = KeySet(tuple(sorted(map(normalise_address, p.arbiters))), p.arbiter_threshold, 0)
     for key_set in (verifiers, arbiters):
@@ -151,6 +153,7 @@ def _deploy_all(
         "block": first_block,
         "market": market,
         "registry": registry,
+        "evidence_log": evidence_log,
         "token": token,
         "operator": normalise_address(p.operator),
         "relayer": normalise_address(p.relayer),
@@ -222,9 +225,7 @@ def _check_existing(chain: _Chain, found: dict[str, Any], compiled: dict[str, Ar
 def _check_code(chain: _Chain, deployment: dict[str, Any], compiled: dict[str, Artifact]) -> None:
     libraries = deployment["libraries"]
     places = {name: (address, name) for name, address in libraries.items()}
-    places |= {
-        role: (deployment[role], name) for role, name in (("market", "Market"), ("registry", "Registry"))
-    }
+    places |= {role: (deployment[role], name) for role, name in ROLES}
     for role, (address, name) in places.items():
         code = chain.code(address)
         if not code:

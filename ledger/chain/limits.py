@@ -18,6 +18,7 @@ RELAYER_MARKET_CALLS = frozenset({
     "decide", "settle", "refund", "attestDelivery", "payAttested", "rule", "timeOut",
 })  # fmt: skip
 RELAYER_REGISTRY_CALLS = frozenset({"setAgentSigned", "setDelegateSigned"})
+RELAYER_LOG_CALLS = frozenset({"append"})
 FAUCET_TOKEN_CALLS = frozenset({"faucet", "approve"})
 
 
@@ -85,12 +86,17 @@ def limits_of(
     chain_id: int,
     market: str,
     registry: str,
+    evidence_log: str,
     token: str,
     gas_max: int,
     faucet_gas_wei: int | None,
 ) -> dict[str, Limits]:
     """Limits of operator and relayer. faucet_gas_wei: the gift of a faucet on a chain of our own, None without one."""
-    relayer = {market: RELAYER_MARKET_CALLS, registry: RELAYER_REGISTRY_CALLS}
+    relayer = {
+        market: RELAYER_MARKET_CALLS,
+        registry: RELAYER_REGISTRY_CALLS,
+        evidence_log: RELAYER_LOG_CALLS,
+    }
     if faucet_gas_wei is not None:
         relayer[token] = FAUCET_TOKEN_CALLS
     return {

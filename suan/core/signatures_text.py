@@ -1,6 +1,6 @@
 """The contracts' interface in words: one signature a line, structs by the names of `suan.core.records`.
 
-Only what servers, clients and auditors use. Market, Registry and token share one name space here, which is
+Only what servers, clients and auditors use. Market, Registry, EvidenceLog and token share one name space here, which is
 possible because no two of these functions with one name differ in their arguments.
 """
 
@@ -76,6 +76,29 @@ agentValidUntil(address owner, address key) returns (uint40 validUntil)
 delegateOf(address owner, address key, uint8 side) returns (uint96 spendCap, uint96 worstPrice, \
 uint40 validUntil, uint24 version)
 nonces(address owner) returns (uint256 nonce)
+identityOwner(address identity) returns (address controller)
+changed(address identity) returns (uint256 number)
+changeOwner(address identity, address newOwner)
+changeOwnerSigned(address identity, address newOwner, uint256 nonce, uint40 deadline, bytes signature)
+validDelegate(address identity, bytes32 delegateType, address delegate) returns (bool valid)
+addDelegate(address identity, bytes32 delegateType, address delegate, uint256 validity)
+addDelegateSigned(address identity, bytes32 delegateType, address delegate, uint256 validity, uint256 nonce, \
+uint40 deadline, bytes signature)
+revokeDelegate(address identity, bytes32 delegateType, address delegate)
+revokeDelegateSigned(address identity, bytes32 delegateType, address delegate, uint256 nonce, \
+uint40 deadline, bytes signature)
+setAttribute(address identity, bytes32 name, bytes value, uint256 validity)
+setAttributeSigned(address identity, bytes32 name, bytes value, uint256 validity, uint256 nonce, \
+uint40 deadline, bytes signature)
+revokeAttribute(address identity, bytes32 name, bytes value)
+revokeAttributeSigned(address identity, bytes32 name, bytes value, uint256 nonce, uint40 deadline, \
+bytes signature)
+append(bytes32 kind, bytes32 root, uint64 count) returns (uint32 number)
+appendSigned(address publisher, bytes32 kind, uint32 number, bytes32 root, uint64 count, uint40 deadline, \
+bytes signature)
+headOf(address publisher, bytes32 kind) returns (bytes28 head)
+lengthOf(address publisher, bytes32 kind) returns (uint32 length)
+verify(bytes32 root, bytes32[] proof, bytes32 leaf) returns (bool proven)
 faucet(address account, uint256 amount)
 approve(address spender, uint256 value) returns (bool success)
 allowance(address owner, address spender) returns (uint256 value)
@@ -117,6 +140,13 @@ AgentSet(address indexed owner, address indexed key, uint40 validUntil)
 DelegateSet(address indexed owner, address indexed key, uint8 side, uint96 spendCap, uint96 worstPrice, \
 uint40 validUntil)
 VerifierSetRegistered(bytes32 indexed id, address[] members, uint8 threshold, uint96 payoutCap)
+DIDOwnerChanged(address indexed identity, address owner, uint256 previousChange)
+DIDDelegateChanged(address indexed identity, bytes32 delegateType, address delegate, uint256 validTo, \
+uint256 previousChange)
+DIDAttributeChanged(address indexed identity, bytes32 name, bytes value, uint256 validTo, \
+uint256 previousChange)
+EvidenceAnchored(address indexed publisher, bytes32 indexed kind, uint32 number, bytes32 root, uint64 count, \
+bytes28 head)
 Transfer(address indexed from, address indexed to, uint256 value)
 Approval(address indexed owner, address indexed spender, uint256 value)
 """
@@ -159,6 +189,12 @@ InvalidSide(uint8 side)
 InvalidMemberCount(uint256 count, uint256 limit)
 MembersNotAscending(address before, address member)
 InvalidThreshold(uint8 threshold, uint256 members)
+NotController(address identity, address caller)
+LimitsMissing(bytes32 delegateType)
+InvalidHashLength(bytes32 name, uint256 length)
+AttributeTooLong(uint256 length, uint256 limit)
+NotNext(uint32 number, uint32 next)
+NothingToAppend(bytes32 kind)
 InvalidAccountNonce(address account, uint256 currentNonce)
 FaucetLimitExceeded(uint256 amount, uint256 limit)
 """

@@ -38,6 +38,7 @@ def write_deployment(var: Path, **changes: Any) -> Deployment:
     names = (
         "market",
         "registry",
+        "evidence_log",
         "token",
         "operator",
         "relayer",

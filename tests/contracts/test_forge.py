@@ -9,7 +9,7 @@ import pytest
 from tests.contracts.forge import CONTRACTS, forge
 
 TESTS_MIN = 220
-SUITES = ("market/", "registry/", "token/", "libraries/", "invariant/", "gas/")
+SUITES = ("market/", "registry/", "evidence/", "token/", "libraries/", "invariant/", "gas/")
 
 
 def test_every_solidity_test_passes() -> None:

@@ -8,9 +8,9 @@ from suan.core import abi
 from suan.core.identity import keccak
 from suan.core.records import BATCH_RECORDS_MAX
 
-CONTRACTS = ("Market", "Registry", "TestToken")
+CONTRACTS = ("Market", "Registry", "EvidenceLog", "TestToken")
 UNUSED_FUNCTIONS = {
-    "hashSession",
+    "ATTRIBUTE_BYTES_MAX", "hashSession",
     "DOMAIN_SEPARATOR", "FAUCET_MAX", "FEE_BPS_MAX", "FILLS_MAX", "VERIFIERS_MAX", "decimals", "eip712Domain",
     "hashBid", "hashOffer", "name", "symbol", "transferFrom",
 }  # fmt: skip

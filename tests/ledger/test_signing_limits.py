@@ -14,10 +14,16 @@ from suan.core.abi import encode_call
 from suan.core.identity import keccak
 from tests.ledger.chain import World
 
-MARKET, REGISTRY, TOKEN, THIEF = ("0x" + digit * 40 for digit in "1234")
+MARKET, REGISTRY, TOKEN, THIEF, LOG = ("0x" + digit * 40 for digit in "12346")
 GIFT = 10**18
 LIMITS = limits_of(
-    chain_id=31337, market=MARKET, registry=REGISTRY, token=TOKEN, gas_max=10_000_000, faucet_gas_wei=GIFT
+    chain_id=31337,
+    market=MARKET,
+    registry=REGISTRY,
+    evidence_log=LOG,
+    token=TOKEN,
+    gas_max=10_000_000,
+    faucet_gas_wei=GIFT,
 )
 OWN = "0x" + "5" * 40
 WITHDRAW = encode_call("withdraw", THIEF)
@@ -38,6 +44,7 @@ ALLOWED = [
     ("relayer", fields(to=TOKEN, data=encode_call("approve", MARKET, 2**256 - 1))),
     ("relayer", fields(to=THIEF, data=b"", value=GIFT)),
     ("relayer", fields(to=OWN, data=b"")),
+    ("relayer", fields(to=LOG, data=encode_call("append", b"terms".ljust(32, b"\0"), b"\1" * 32, 1))),
     ("operator", fields(to=OWN, data=b"")),
 ]
 REFUSED = [
@@ -80,7 +87,13 @@ def test_everything_else_is_refused_with_the_limit_in_words(
 
 def test_without_a_faucet_no_key_sends_value_or_calls_the_token():
     strict = limits_of(
-        chain_id=1, market=MARKET, registry=REGISTRY, token=TOKEN, gas_max=1, faucet_gas_wei=None
+        chain_id=1,
+        market=MARKET,
+        registry=REGISTRY,
+        evidence_log=LOG,
+        token=TOKEN,
+        gas_max=1,
+        faucet_gas_wei=None,
     )
     assert {key: limits.gift_max for key, limits in strict.items()} == {"operator": 0, "relayer": 0}
     assert all(TOKEN not in limits.calls for limits in strict.values())

@@ -13,6 +13,7 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function prank(address who) external;
     function warp(uint256 time) external;
+    function roll(uint256 number) external;
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;

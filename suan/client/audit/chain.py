@@ -43,7 +43,12 @@ GETTERS = {
     "dispute_bond": "disputeBond",
     "arbiter_set": "arbiterSet",
 }
-REGISTRY_EVENTS = frozenset({"AgentSet", "DelegateSet", "VerifierSetRegistered"})
+REGISTRY_EVENTS = frozenset(
+    {
+        "AgentSet", "DelegateSet", "VerifierSetRegistered", "DIDOwnerChanged", "DIDDelegateChanged",
+        "DIDAttributeChanged",
+    }
+)  # fmt: skip
 IS_VALID_SIGNATURE = bytes.fromhex("1626ba7e")
 """isValidSignature(bytes32,bytes) (ERC-1271); also its answer."""
 UNKNOWN = "unknown"

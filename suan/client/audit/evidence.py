@@ -25,7 +25,17 @@ NAMES_MAX = 10_000_000
 TIMEOUT_SECONDS = 20.0
 ATTEMPTS_MAX = 4
 READ_BYTES = 64 * 1024
-KINDS = ("orders", "terms", "acknowledgements", "cancels", "clearings", "settlements", "seals", "objects")
+KINDS = (
+    "orders",
+    "terms",
+    "acknowledgements",
+    "cancels",
+    "clearings",
+    "settlements",
+    "anchors",
+    "seals",
+    "objects",
+)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,159}")
 
 
