@@ -43,7 +43,11 @@ class Window:
     def overflow(self) -> int:
         """Pixels by which the page is wider than a phone."""
         self.page.set_viewport_size({"width": PHONE, "height": 740})
-        wider = self.page.evaluate("document.documentElement.scrollWidth") - PHONE
+        # Asked until the page is whole: one that is just being left for the next has no element to measure.
+        whole = self.page.wait_for_function(
+            "document.readyState === 'complete' && { width: document.documentElement.scrollWidth }"
+        )
+        wider = whole.json_value()["width"] - PHONE
         self.page.set_viewport_size({"width": DESK, "height": 800})
         return int(wider)
 
