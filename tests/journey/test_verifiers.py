@@ -217,13 +217,28 @@ def test_one_liar_changes_nothing_and_when_all_lie_a_stranger_disputes_and_wins(
     for name in NAMES:
         three.stop(name)
 
+    a_stranger_disputes_and_wins(three, third, wallet, tmp_path / "stranger.json", victim, cirrus)
+
+    # The honest trades were paid meanwhile, and the books of all of it balance: what was false has been put right.
+    for trade in (first, second):
+        wait_until(
+            "the honest trades to settle", lambda t=trade: buyer.get(f"/trades/{t}")["status"] == "settled"
+        )
+    final = three.audit("--json")
+    assert final.exit_code == 0, final.output
+
+
+def a_stranger_disputes_and_wins(
+    three: Three, third: str, wallet: LocalKey, key_file: Path, victim: Suan, cirrus: Suan
+) -> None:
+    """From an audit that finds the false verdict to the ruling, and who has which money then."""
     # A stranger audits, finds it, and disputes inside the window with a bond of their own, from the command line.
     audited = three.audit("--rerun", "1", "--json")
     assert audited.exit_code == 1
     named = [row["field"] for row in json.loads(audited.stdout)["differences"]]
     assert "recomputation" in named, named
     before = {who: balance(three, who) for who in (wallet.address, party(victim), party(cirrus))}
-    flags = ("--rpc", three.rpc_url, "--key", str(tmp_path / "stranger.json"), "--json")
+    flags = ("--rpc", three.rpc_url, "--key", str(key_file), "--json")
     opened = three.suan("dispute", "open", third, *flags)
     assert opened.exit_code == 0, opened.output
     shown = json.loads(opened.stdout)
@@ -251,14 +266,6 @@ def test_one_liar_changes_nothing_and_when_all_lie_a_stranger_disputes_and_wins(
         "the reward is of the slashed bond"
     )
     assert reward <= slashed
-
-    # The honest trades were paid meanwhile, and the books of all of it balance: what was false has been put right.
-    for trade in (first, second):
-        wait_until(
-            "the honest trades to settle", lambda t=trade: buyer.get(f"/trades/{t}")["status"] == "settled"
-        )
-    final = three.audit("--json")
-    assert final.exit_code == 0, final.output
 
 
 def signed_by(three: Three, buyer: Suan, trade_id: str, *names: str) -> None:
