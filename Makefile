@@ -63,7 +63,7 @@ check: setup $(TOOLS) ## style, types, import law, migrations
 	$(SAY) 'migrations: models and tables agree'
 	@$(PY) -W ignore manage.py makemigrations --check --dry-run
 	$(SAY) 'forge fmt: form of the contracts'
-	@cd contracts && "$$(cd .. && $(PY) -m operations.services path forge)" fmt --check
+	@cd contracts && "$$(cd .. && $(PY) -m operations.run.services path forge)" fmt --check
 	$(SAY) 'tsc: types of the pages'\'' scripts'
 	@$(if $(SCRIPTS),node_modules/.bin/tsc --project tsconfig.json,echo 'no scripts')
 	@echo 'check: all good'

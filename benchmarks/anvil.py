@@ -11,8 +11,8 @@ import httpx
 from eth_account import Account
 from eth_keys.datatypes import PrivateKey
 
-from operations.services import foundry_binary
-from suan.core.identity import keccak, to_hex
+from operations.run.services import foundry_binary
+from suan.core.encoding import keccak, to_hex
 
 GAS_LIMIT = 60_000_000
 

@@ -26,12 +26,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.anvil import Chain, Key
-from ledger.chain.deploy import PROFILES, Parameters, deploy
-from operations import layout
-from suan.core import abi
-from suan.core.calls import Proven
-from suan.core.identity import Domain, keccak, market_domain
-from suan.core.records import (
+from ledger.deployment.deploy import PROFILES, Parameters, deploy
+from operations.run import layout
+from suan.core.contract import abi
+from suan.core.contract.calls import Proven
+from suan.core.contract.records import (
     BatchHead,
     Clearing,
     Fill,
@@ -41,15 +40,9 @@ from suan.core.records import (
     Record,
     Session,
 )
-from suan.core.signed import (
-    SIDE_BUY,
-    SIDE_SELL,
-    Acceptance,
-    Bid,
-    Offer,
-    Verdict,
-    Voucher,
-)
+from suan.core.encoding import keccak
+from suan.core.signing.domains import Domain, market_domain
+from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Acceptance, Bid, Offer, Verdict, Voucher
 
 SIZES = (1, 5, 10, 30, 100, 200)
 MIXES = {"20+30": (20, 30), "100+100": (100, 100)}

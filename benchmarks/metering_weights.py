@@ -5,7 +5,7 @@ Run: `.venv/bin/python benchmarks/metering_weights.py [--repeats 5]` (about two 
 Method: kernels that stress one counter each, in the forms in which compilers emit it, and the three example jobs run
 through the job runner. The cost of a kernel is the least processor time of several runs. The four costs are fitted
 to all programs at once (least squares of the logarithms), since no program uses one counter alone.
-The weights in suan/core/metering.py are the fitted costs, rounded; this program prints both, and how far the bill
+The weights in suan/core/delivery/metering.py are the fitted costs, rounded; this program prints both, and how far the bill
 of every program is from its time.
 """
 
@@ -22,8 +22,8 @@ import wasmtime
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from suan.core.metering import COUNTER_NAMES, WEIGHT_SCALE, weights  # noqa: E402
-from suan.core.receipts import ExitReason  # noqa: E402
+from suan.core.delivery.metering import COUNTER_NAMES, WEIGHT_SCALE, weights  # noqa: E402
+from suan.core.delivery.receipts import ExitReason  # noqa: E402
 from suan.runtime import run_job  # noqa: E402
 
 EXAMPLES = {

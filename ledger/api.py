@@ -11,11 +11,21 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import exports, parties, queries, status, transactions
-from ledger.audit_lists import LISTINGS
-from ledger.exports import plain
-from ledger.lists import BLOCK, PublicView, paths, read_path, word
-from ledger.lists import address as read_address
+from ledger import queries
+from ledger.explorer import (
+    BLOCK,
+    LISTINGS,
+    PublicView,
+    parties,
+    paths,
+    plain,
+    read_path,
+    status,
+    streams,
+    transactions,
+    word,
+)
+from ledger.explorer import address as read_address
 
 PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX = 100, 500
 PAGE = [
@@ -87,9 +97,9 @@ class AuditTransactionView(PublicView):
         summary="One transaction with its decoded call and its events",
     )
     def get(self, request: Request, tx_hash: str) -> HttpResponseBase:
-        at = exports.block_of(request.query_params)
+        at = streams.block_of(request.query_params)
         found = transactions.transaction(at, read_path("tx_hash", word, tx_hash))
-        return exports.answer(request, plain(found), at)
+        return streams.answer(request, plain(found), at)
 
 
 class AuditPartyView(PublicView):
@@ -100,10 +110,10 @@ class AuditPartyView(PublicView):
         summary="One address: roles, money in the contract, keys",
     )
     def get(self, request: Request, address: str) -> HttpResponseBase:
-        at = exports.block_of(request.query_params)
+        at = streams.block_of(request.query_params)
         found = read_path("address", read_address, address)
         body = parties.parties(at).row(found) | {"keys": parties.keys_of(at, found)}
-        return exports.answer(request, plain(body), at)
+        return streams.answer(request, plain(body), at)
 
 
 def page_of(request: Request) -> tuple[int, int]:

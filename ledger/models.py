@@ -4,7 +4,7 @@ Writers: Transfer by journal.py, Account by the trigger on Transfer; OutgoingTx 
 SignerNonce by sender.py; Block, ChainEvent, Cursor and Halt by incoming.py (ChainEvent.posted_at by posting.py);
 SwitchEntry by switch.py; Difference by audit.py; EvidenceFile by evidence.py; CustodialKey by custodial.py. Triggers in
 the database refuse every change of facts (ledger/migrations), the rights of its role every write that is not a process's
-own (ledger/roles.py).
+own (ledger/control/roles.py).
 """
 
 from django.contrib.postgres.indexes import GinIndex

@@ -17,8 +17,8 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from ledger import conf
 from ledger.errors import NotDeployed
 from ledger.models import Account, Block, ChainEvent, Cursor, Difference, Halt, OutgoingTx
-from suan.core.proofs import ROOT_EVENTS
-from suan.core.records import KeySet
+from suan.core.contract import KeySet
+from suan.core.evidence import ROOT_EVENTS
 
 EVENTS_MAX = 1000
 
@@ -144,7 +144,7 @@ def events(
     Keep `event.position` of the last one handled as the next `after_id`. An event of a block that left the chain and
     came back is given again, so a reader must be idempotent. With `confirmations` of the deployment (or more) only
     events at or below the final number are given. The rows come with their block; `args` have snake_case names
-    (suan.core.abi.decode_event).
+    (suan.core.contract.abi.decode_event).
     """
     rows = ChainEvent.objects.filter(
         name=name, position__gt=after_id, block__canonical=True, **_deep(confirmations)

@@ -3,16 +3,18 @@
 from celery import shared_task
 from django.utils import timezone
 
-from ledger import anchors, audit, node, queries
-from ledger.chain.gateway import NodeError
+from ledger import queries, reconciliation
+from ledger.chain import NodeError
+from ledger.control import node
 from ledger.errors import NotDeployed
+from ledger.evidence import anchors
 
 
 @shared_task(name="ledger.tasks.reconcile")
 def reconcile() -> int:
     """Compare the books with the chain; returns the number of open differences, -1 if the chain is out of reach."""
     try:
-        audit.reconcile(gateway=node.gateway(), now=timezone.now())
+        reconciliation.reconcile(gateway=node.gateway(), now=timezone.now())
     except (NodeError, NotDeployed):
         return -1
     return queries.differences().count()

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from marketplace.parsers import JSON_BYTES_MAX, RawParser, StrictJSONParser, read_limited
-from suan.core.identity import from_hex, normalise_address
+from suan.core.encoding import from_hex, normalise_address
 from suan.core.problems import FieldError
 from suan.core.units import parse_tokens
 

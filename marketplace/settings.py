@@ -118,7 +118,7 @@ REDIS_URL = os.environ.get("REDIS_URL") or _embedded.get("redis_url", "redis://1
 CHAIN_RPC_URL = os.environ.get("CHAIN_RPC_URL") or _embedded.get("chain_rpc_url", "http://127.0.0.1:8545")
 # A chain of our own may mint gas and tokens, and be mined by us; somebody else's chain may not.
 LOCAL_CHAIN = flag("SUAN_LOCAL_CHAIN", default=not os.environ.get("CHAIN_RPC_URL"))
-# What a process may do to which table: ledger/roles.py. A process on a machine of its own leaves SUAN_ROLE out and has
+# What a process may do to which table: ledger/control/roles.py. A process on a machine of its own leaves SUAN_ROLE out and has
 # a DATABASE_URL with the name and the password of its role.
 DATABASES = {"default": database(DATABASE_URL, role_of(os.environ.get("SUAN_ROLE", "")))}
 DATABASE_ROLE_PASSWORD = role_password

@@ -12,6 +12,6 @@ urlpatterns = [
     path("api/v1/", include("marketplace.receipts.api")),
     path("api/v1/", include("marketplace.settlement.api")),
     path("api/v1/", include("ledger.api")),
-    path("", include("ledger.evidence_urls")),
+    path("", include("ledger.evidence.urls")),
     path("", include("frontend.urls")),
 ]

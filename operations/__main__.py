@@ -8,10 +8,15 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from operations import backup, child, layout, market
+from operations.run import child, layout, market
+from operations.tools import backup
 
 # Each is a module with `main(arguments: list[str]) -> int`.
-SCRIPTS = ("demo", "chaos", "slither")
+SCRIPTS = {
+    "demo": "operations.demo.demo",
+    "chaos": "operations.chaos.chaos",
+    "slither": "operations.tools.slither",
+}
 
 
 def line(text: str) -> None:
@@ -91,7 +96,7 @@ def main() -> int:
     try:
         if chosen.verb in verbs:
             return verbs[chosen.verb](chosen.arguments)
-        return int(importlib.import_module(f"operations.{chosen.verb}").main(chosen.arguments))
+        return int(importlib.import_module(SCRIPTS[chosen.verb]).main(chosen.arguments))
     except layout.Refused as refusal:
         print(f"\n{refusal}", file=sys.stderr)
         return 1

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from operations.layout import PROJECT
+from operations.run.layout import PROJECT
 
 FOLDER = PROJECT / ".pytest_cache" / "compiled"
 

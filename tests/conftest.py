@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from operations import layout
+from operations.run import layout
 from tests.compiled import share
 from tests.nodes import AnvilNode
 from tests.services import TestServices

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import psutil
 
-from operations import child, services
+from operations.run import child, services
 from tests.ports import free_port
 
 START_SECONDS_MAX = 20

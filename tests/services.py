@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from operations import child, layout, services
+from operations.run import child, layout, services
 
 START_SECONDS_MAX = 60
 SIGNALS = {"postgres": "SIGINT", "valkey": "SIGTERM"}
@@ -42,7 +42,7 @@ class TestServices:
         log = self.var / "log" / f"{name}.log"
         with log.open("ab") as output:
             process = child.spawn(
-                [sys.executable, "-m", "operations.services", "run", name, "--throwaway"],
+                [sys.executable, "-m", "operations.run.services", "run", name, "--throwaway"],
                 environment=os.environ | {"SUAN_VAR": str(self.var)},
                 output=output,
                 last_signal=SIGNALS[name],

@@ -6,8 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy
 
 from frontend.fields import DAY, DurationField, TokensField
-from suan.core.identity import normalise_address
-from suan.core.orders import SIDE_BUY, SIDE_SELL
+from suan.core.encoding import normalise_address
+from suan.core.signing import SIDE_BUY, SIDE_SELL
 
 UINT128_MAX = 2**128 - 1
 

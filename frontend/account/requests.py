@@ -23,8 +23,16 @@ from frontend.pages import REFUSALS, add_refusal, now
 from ledger import queries as ledger
 from marketplace.accounts import actions, queries
 from marketplace.problems import Refused
-from suan.core.identity import Domain, market_domain, registry_domain, token_domain
-from suan.core.orders import Permit, SetAgent, SetDelegate, WithdrawalRequest
+from suan.core.signing import (
+    Domain,
+    Permit,
+    SetAgent,
+    SetDelegate,
+    WithdrawalRequest,
+    market_domain,
+    registry_domain,
+    token_domain,
+)
 
 SIGNING_SECONDS = 900
 

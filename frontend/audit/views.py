@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from ledger import comparison, queries, status
+from ledger import queries
+from ledger.explorer import comparison, status
 
 DIFFERENCES_SHOWN = 100
 

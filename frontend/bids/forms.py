@@ -11,8 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from frontend.bids import examples
 from frontend.fields import HOUR, MINUTE, DurationField, TokensField, WholeField
-from suan.core.orders import LIMITS, BidTerms
-from suan.core.products import PRODUCTS
+from suan.core.orders import LIMITS, PRODUCTS, BidTerms
 
 INPUT_CHARACTERS_MAX = 65_536
 HASH = r"^0x[0-9a-f]{64}\Z"

@@ -17,9 +17,10 @@ from frontend.bids.forms import NAMES, BidForm
 from frontend.markets import board
 from frontend.pages import REFUSALS, add_refusal, now
 from ledger import queries as ledger
-from marketplace.book import actions, preview, queries, reviewing
-from suan.core.money_outcomes import TRADE_ENDS
-from suan.core.products import PRODUCTS
+from marketplace.book import actions, preview, queries
+from marketplace.book.verbs import reviewing
+from suan.core.orders import PRODUCTS
+from suan.core.settlement import TRADE_ENDS
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

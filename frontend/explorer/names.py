@@ -10,9 +10,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from frontend import formats
-from suan.core.identity import bat_id, clr_id, from_hex, ord_id, rcp_id, trd_id
+from suan.core.encoding import from_hex
+from suan.core.ids import bat_id, clr_id, ord_id, rcp_id, trd_id
+from suan.core.orders import product_by_id
 from suan.core.problems import FieldError
-from suan.core.products import product_by_id
 
 PAGES = {
     "tx": "explorer-transaction",

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from frontend.explorer import names
-from ledger import facts
+from ledger.explorer import facts
 from marketplace.clearing import queries as clearing
 
 PREFIXES = {"ord": "order", "trd": "trade", "rcp": "receipt", "clr": "clearing", "bat": "batch"}

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from frontend.explorer import names
-from suan.core.records import OutcomeKind, RejectCode
+from suan.core.contract import OutcomeKind, RejectCode
 
 Event = dict[str, Any]
 

@@ -13,18 +13,29 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from frontend.explorer import names, sentences
-from ledger import evidence, exports, facts, parties, queries, transactions
-from ledger.audit_lists import BATCHES, BLOCKS, PARTIES, TRANSACTIONS
+from ledger import evidence, queries
 from ledger.errors import BlockUnknown
-from ledger.facts import AsOf
-from ledger.lists import address, identity, word
+from ledger.explorer import (
+    BATCHES,
+    BLOCKS,
+    PARTIES,
+    TRANSACTIONS,
+    AsOf,
+    address,
+    facts,
+    identity,
+    parties,
+    streams,
+    transactions,
+    word,
+)
 from marketplace.book import queries as book
 from marketplace.receipts import queries as receipts
 from marketplace.settlement import queries as settlement
 from marketplace.settlement.audit_lists import RECEIPTS
-from suan.core.identity import from_hex, market_domain, ord_id
-from suan.core.signed import Bid, Offer
-from suan.core.typed import snake_case
+from suan.core.encoding import from_hex
+from suan.core.ids import ord_id
+from suan.core.signing import Bid, Offer, market_domain, snake_case
 
 ROWS = 25
 SHORT = 8
@@ -52,9 +63,9 @@ def listed(request: HttpRequest, name: str) -> HttpResponse:
     listing = LISTS[name]
     query = request.GET.dict()
     values = listing.values(query, paged=True)
-    at = exports.started(query, name)
+    at = streams.started(query, name)
     source = listing.source(at, **values)
-    rows, following = exports.cut({"limit": str(ROWS), **query}, name, at, source, sort=_first(name))
+    rows, following = streams.cut({"limit": str(ROWS), **query}, name, at, source, sort=_first(name))
     kept = {key: value for key, value in query.items() if key not in ("cursor", "limit", "sort")}
     context = {
         "at": at,
@@ -71,7 +82,7 @@ def listed(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_safe
 def block(request: HttpRequest, block: str) -> HttpResponse:
-    at = _found(lambda: exports.block_of({"block": block}))
+    at = _found(lambda: streams.block_of({"block": block}))
     row = _newest(facts.blocks(at), 1)[0]
     now = facts.as_of(None)
     context = {
@@ -167,7 +178,7 @@ def order(request: HttpRequest, order_id: str) -> HttpResponse:
 
 @require_safe
 def party(request: HttpRequest, address_: str) -> HttpResponse:
-    at = exports.block_of(request.GET.dict())
+    at = streams.block_of(request.GET.dict())
     who = _found(lambda: address(address_))
     everyone = parties.parties(at)
     context = {
@@ -204,7 +215,7 @@ def _newest(source: facts.Facts, limit: int) -> list[dict[str, Any]]:
 
 
 def _first(name: str) -> str:
-    return exports.OLDEST if name == "parties" else exports.NEWEST
+    return streams.OLDEST if name == "parties" else streams.NEWEST
 
 
 def _told(at: AsOf, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -258,5 +269,5 @@ def _found(read: Callable[[], Any]) -> Any:
         return read()
     except (BlockUnknown, ValueError) as error:
         raise Http404(str(error)) from None
-    except exports.ValidationError as error:
+    except streams.ValidationError as error:
         raise Http404("; ".join(str(text) for texts in error.detail.values() for text in texts)) from None

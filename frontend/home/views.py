@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from frontend.markets import board
 from frontend.pages import now
 from ledger import queries as ledger
-from ledger import status as ledger_status
+from ledger.explorer import status as ledger_status
 from marketplace.delivery import queries as delivery
 
 TRADES_SHOWN = 6

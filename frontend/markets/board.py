@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marketplace.clearing import queries as clearing
-from suan.core.products import PRODUCTS
+from suan.core.orders import PRODUCTS
 
 DAY_SECONDS = 86_400
 

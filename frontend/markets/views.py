@@ -11,7 +11,7 @@ from frontend.markets import board, charts
 from frontend.pages import now
 from marketplace.clearing import queries as clearing
 from marketplace.delivery import queries as delivery
-from suan.core.products import PRODUCTS
+from suan.core.orders import PRODUCTS
 
 AUCTIONS_SHOWN = 12
 PRICES_SHOWN = 60

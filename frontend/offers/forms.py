@@ -10,9 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from frontend.fields import DAY, HOUR, DurationField, HoursField, TokensField, WholeField
 from frontend.formats import rate_text, short_id
-from suan.core.orders import LIMITS, OfferTerms
-from suan.core.products import PRODUCTS
-from suan.runtime.run import ENGINE
+from suan.core.orders import LIMITS, PRODUCTS, OfferTerms
+from suan.runtime.wasm.run import ENGINE
 
 # Field of the rule that refuses -> field of this form.
 NAMES = {

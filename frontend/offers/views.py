@@ -16,9 +16,10 @@ from frontend.markets import board
 from frontend.offers.forms import NAMES, OfferForm
 from frontend.pages import REFUSALS, add_refusal, now
 from marketplace.accounts import queries as accounts
-from marketplace.book import actions, preview, queries, reviewing
+from marketplace.book import actions, preview, queries
+from marketplace.book.verbs import reviewing
 from marketplace.problems import Conflict, NotFound
-from suan.core.identity import from_hex
+from suan.core.encoding import from_hex
 
 SIDE_SELL = 2
 OFFERS_SHOWN = 100

@@ -15,7 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from frontend import drafts
 from frontend.offers.views import hex_or_none, own_order
 from frontend.pages import now, page_number
-from marketplace.book import actions, queries, reviewing
+from marketplace.book import actions, queries
+from marketplace.book.verbs import reviewing
 from marketplace.clearing import queries as clearing
 from marketplace.delivery import queries as delivery
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from frontend.pages import now
 from ledger import queries as ledger
-from ledger import status as ledger_status
+from ledger.explorer import status as ledger_status
 from marketplace.clearing import queries as clearing
 from marketplace.delivery import queries as delivery
 from marketplace.receipts import queries as receipts

@@ -13,9 +13,9 @@ from frontend import formats
 from frontend.explorer import names
 from frontend.pages import now as clock
 from ledger import queries as ledger
-from ledger import status as ledger_status
-from ledger import switch
+from ledger.control import kill_switch
 from ledger.errors import NotDeployed
+from ledger.explorer import status as ledger_status
 from marketplace.accounts import queries as accounts
 
 register = template.Library()
@@ -142,4 +142,4 @@ def market_notice() -> dict[str, Any]:
         halted, silent = ledger.is_halted(), ledger_status.is_silent(now=clock())
     except NotDeployed:
         return {"undeployed": True}
-    return {"halted": halted, "silent": silent, "stopped": switch.stopped()}
+    return {"halted": halted, "silent": silent, "stopped": kill_switch.stopped()}

@@ -18,7 +18,7 @@ from marketplace.clearing import queries as clearing
 from marketplace.delivery import queries as delivery
 from marketplace.problems import NotFound
 from marketplace.settlement import queries as settlement
-from suan.core.receipts import ExitReason
+from suan.core.delivery import ExitReason
 
 TRADES_PER_PAGE = 25
 PREVIEWS_MAX = 16

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from suan.core.proofs import Check
+from suan.core.evidence import Check
 
 STEPS = {
     # a proof file

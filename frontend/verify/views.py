@@ -10,14 +10,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from frontend.verify import sentences
-from ledger import facts, queries
+from ledger import queries
 from ledger.errors import LedgerError
+from ledger.explorer import facts
 from marketplace.problems import DomainError
 from marketplace.settlement import checking
 from marketplace.settlement import queries as settlement
-from suan.core.identity import bat_id, from_hex, parse_id, to_hex
+from suan.core.encoding import from_hex, to_hex
+from suan.core.evidence import PROOF_BYTES_MAX, Check, check_anchor, check_proof, passed, read_proof
+from suan.core.ids import bat_id, parse_id
 from suan.core.problems import FieldError
-from suan.core.proofs import PROOF_BYTES_MAX, Check, check_anchor, check_proof, passed, read_proof
 
 ID_MAX = 200
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.chain.fees import MAX_FEE_WEI
-from suan.core.abi import AbiError, decode_call
+from suan.core.contract import AbiError, decode_call
 
 OPERATOR_CALLS = frozenset({"open"})
 RELAYER_MARKET_CALLS = frozenset({

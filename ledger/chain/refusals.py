@@ -1,7 +1,7 @@
 """What a node means when it refuses: its words differ from client to client, so they are read in one place."""
 
 from ledger.chain.gateway import NodeRefused
-from suan.core.abi import AbiError, decode_error
+from suan.core.contract import AbiError, decode_error
 
 TEXT_CHARACTERS_MAX = 450
 

@@ -21,7 +21,7 @@ from coincurve import PrivateKey
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from ledger.chain.limits import Limits, SigningRefused
-from suan.core.identity import keccak
+from suan.core.encoding import keccak
 
 NAMES = (
     "admin", "acknowledger", "deployer", "operator", "relayer", "verifier", "arbiter",

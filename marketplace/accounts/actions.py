@@ -1,8 +1,8 @@
 """Everything that accounts do. The verbs live beside this file by group; other rooms import them from here only."""
 
-from marketplace.accounts.keys import create_api_key, revoke_api_key, use_api_key
-from marketplace.accounts.nodes import heartbeat, register_node
-from marketplace.accounts.relays import (
+from marketplace.accounts.verbs.keys import create_api_key, revoke_api_key, use_api_key
+from marketplace.accounts.verbs.nodes import heartbeat, register_node
+from marketplace.accounts.verbs.relays import (
     deposit_by_permit,
     execute_ready_withdrawals,
     faucet,
@@ -11,7 +11,7 @@ from marketplace.accounts.relays import (
     set_agent,
     set_delegate,
 )
-from marketplace.accounts.signing_in import (
+from marketplace.accounts.verbs.signing_in import (
     check_password,
     issue_sign_in,
     register_with_password,

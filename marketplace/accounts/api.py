@@ -22,7 +22,7 @@ from marketplace.accounts import actions, queries, serializers
 from marketplace.accounts.models import Participant
 from marketplace.problems import Forbidden
 from marketplace.rest import ApiView, parse
-from suan.core.identity import from_hex, normalise_address
+from suan.core.encoding import from_hex, normalise_address
 from suan.core.problems import FieldError
 
 OBJECT = OpenApiTypes.OBJECT

@@ -1,7 +1,7 @@
 """Everything that the book does. The verbs live beside this file by group; other rooms import them from here only."""
 
-from marketplace.book.artifacts import store_artifact
-from marketplace.book.changing import (
+from marketplace.book.verbs.artifacts import store_artifact
+from marketplace.book.verbs.changing import (
     Fill,
     apply_chain_cancels,
     cancel_order,
@@ -10,11 +10,11 @@ from marketplace.book.changing import (
     record_fills,
     return_quantity,
 )
-from marketplace.book.nonces import reserve_nonce
-from marketplace.book.placing import place_bid, place_offer
-from marketplace.book.publishing import publish_missing
-from marketplace.book.rebuilding import rebuild_orders
-from marketplace.book.replacing import replace_offer
+from marketplace.book.verbs.nonces import reserve_nonce
+from marketplace.book.verbs.placing import place_bid, place_offer
+from marketplace.book.verbs.publishing import publish_missing
+from marketplace.book.verbs.rebuilding import rebuild_orders
+from marketplace.book.verbs.replacing import replace_offer
 
 __all__ = [
     "Fill",

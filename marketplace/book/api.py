@@ -19,9 +19,10 @@ from marketplace.book import actions, preview, queries, serializers
 from marketplace.book.models import SIDE_BUY, SIDE_SELL, STATUSES
 from marketplace.problems import NotFound
 from marketplace.rest import PAGE_PARAMETERS, ApiView, RawParser, page, parse, query_value, read_limited
-from suan.core.identity import from_hex, market_domain, registry_domain
-from suan.core.metering import SCHEDULE, weights
-from suan.core.products import PRODUCTS, RESOURCE_CLASSES, product_by_symbol
+from suan.core.delivery import SCHEDULE, weights
+from suan.core.encoding import from_hex
+from suan.core.orders import PRODUCTS, RESOURCE_CLASSES, product_by_symbol
+from suan.core.signing import market_domain, registry_domain
 from suan.core.units import UNITS_PER_GFLOPS_HOUR, format_tokens
 
 OBJECT = OpenApiTypes.OBJECT

@@ -7,8 +7,8 @@ class BookConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from ledger.audit import register_check
-        from ledger.rebuild import register_rebuild
+        from ledger.indexer import register_rebuild
+        from ledger.reconciliation import register_check
         from marketplace.book import actions, checks
 
         register_check("orders", checks.check_orders)

@@ -1,4 +1,4 @@
-"""Order rows against what their makers signed, what we acknowledged, their own story and their holds, for ledger.audit.
+"""Order rows against what their makers signed, what we acknowledged, their own story and their holds, for reconciliation.
 
 Everything that was signed is checked by its signature; where a digest does not fit, the published document tells which
 column was changed. Known limits: client_order_id, fingerprint, reject_reason, headroom_quantity, trimmed, hold_version,
@@ -12,22 +12,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledger import evidence
-from ledger.audit import ChainView, Finding
 from ledger.models import Transfer
+from ledger.reconciliation import ChainView, Finding
 from marketplace.book.models import Order
 from marketplace.book.quantities import Ranges, joined, without
 from marketplace.book.queries import struct_of
-from suan.core.identity import (
-    Domain,
-    canonical_json,
-    from_hex,
-    keccak,
-    market_domain,
-    product_id,
-    recover,
-    to_hex,
-)
-from suan.core.signed import Acknowledgement, Cancel
+from suan.core.encoding import canonical_json, from_hex, keccak, to_hex
+from suan.core.ids import product_id
+from suan.core.signing import Acknowledgement, Cancel, Domain, market_domain, recover
 
 TABLE = "book_order"
 CHUNK_ROWS = 500

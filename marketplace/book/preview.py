@@ -12,7 +12,7 @@ from typing import Any
 from ledger.queries import balances, deployment
 from marketplace.book import queries
 from marketplace.book.queries import OpenOrder
-from suan.core.money_outcomes import RUN_ENDS
+from suan.core.settlement import RUN_ENDS
 from suan.core.units import (
     BaseUnits,
     Price,

@@ -15,9 +15,11 @@ from marketplace.book.models import OPEN_STATUSES, Artifact, ArtifactOwner, Exec
 from marketplace.book.quantities import first_of, tradable
 from marketplace.problems import NotFound
 from marketplace.times import rfc3339
-from suan.core.identity import from_hex, keccak, parse_id
-from suan.core.orders import LIMITS, Bid, Limits, Offer
+from suan.core.encoding import from_hex, keccak
+from suan.core.ids import parse_id
+from suan.core.orders import LIMITS, Limits
 from suan.core.problems import FieldError
+from suan.core.signing import Bid, Offer
 from suan.core.units import format_tokens
 
 EXECUTIONS_SHOWN_MAX = 500

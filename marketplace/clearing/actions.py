@@ -2,8 +2,8 @@
 here only.
 """
 
-from marketplace.clearing.auctions import clear_product, publish_clearing, publish_missing
-from marketplace.clearing.locks import advance_trades, lock_trades, observe_locks, open_calldata
+from marketplace.clearing.verbs.auctions import clear_product, publish_clearing, publish_missing
+from marketplace.clearing.verbs.locks import advance_trades, lock_trades, observe_locks, open_calldata
 
 __all__ = [
     "advance_trades",

@@ -17,7 +17,7 @@ from marketplace.book import queries as book
 from marketplace.clearing import queries
 from marketplace.problems import NotFound, Refused
 from marketplace.rest import PAGE_PARAMETERS, ApiView, page, query_value
-from suan.core.products import PRODUCTS
+from suan.core.orders import PRODUCTS
 
 OBJECT = OpenApiTypes.OBJECT
 PRODUCT = OpenApiParameter("product", str, description="symbol of a product, as GET /market lists them")

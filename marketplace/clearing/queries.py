@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db.models import F, QuerySet, Sum
 
-from ledger import evidence, switch
+from ledger import evidence
 from ledger import queries as ledger
+from ledger.control import kill_switch
 from marketplace.book import queries as book
 from marketplace.book.models import OPEN_STATUSES, Order
 from marketplace.clearing.models import (
@@ -26,9 +27,20 @@ from marketplace.clearing.models import (
 )
 from marketplace.fields import UintField
 from marketplace.problems import NotFound
-from suan.core.clearing import ClearingDocument, Explanation, Reasons, read_document
-from suan.core.clearing.explain import HALTED, NOT_CLEARED_YET, REFUSED, SUSPENDED, UNFUNDED, kept_out
-from suan.core.identity import from_hex, keccak, parse_id, to_hex
+from suan.core.clearing import (
+    HALTED,
+    NOT_CLEARED_YET,
+    REFUSED,
+    SUSPENDED,
+    UNFUNDED,
+    ClearingDocument,
+    Explanation,
+    Reasons,
+    kept_out,
+    read_document,
+)
+from suan.core.encoding import from_hex, keccak, to_hex
+from suan.core.ids import parse_id
 from suan.core.problems import FieldError
 from suan.core.units import format_tokens
 
@@ -276,7 +288,7 @@ def clearing_detail(row: Clearing) -> dict[str, Any]:
 
 def market_stands_still() -> bool:
     """True while nothing may be opened: trading is stopped, the contract is paused, or a final block changed."""
-    if switch.stopped() is not None or ledger.is_halted():
+    if kill_switch.stopped() is not None or ledger.is_halted():
         return True
     paused = ledger.events_of(name="Paused", subject="")
     return bool(paused) and bool(paused[-1].args["paused"])

@@ -14,8 +14,9 @@ from marketplace.clearing.models import DELIVERED, LOCKED, Trade
 from marketplace.delivery.models import Lease, Run, SweepClock
 from marketplace.problems import NotFound
 from marketplace.times import seconds
-from suan.core.identity import from_hex, run_seed, to_hex
-from suan.core.jobs import LeaseRules, OpenRun, Step, is_lost, lease_expiry, sweep
+from suan.core.delivery import LeaseRules, OpenRun, Step, is_lost, lease_expiry, sweep
+from suan.core.encoding import from_hex, to_hex
+from suan.core.ids import run_seed
 from suan.core.lifecycle import advance
 
 TRADES_PER_SWEEP_MAX = 200
@@ -95,7 +96,7 @@ def mark_delivered(*, now: int) -> int:
 
 
 def expire_leases(*, now: int, rules: LeaseRules) -> dict[str, int]:
-    """Renew, release and fail: what time does to runs that were not delivered (suan.core.jobs).
+    """Renew, release and fail: what time does to runs that were not delivered (suan.core.delivery.leases).
 
     Each run is decided in a short transaction of its own under its lock; one that is being delivered is passed over.
     Returns how often each step was taken.

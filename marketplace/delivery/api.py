@@ -34,7 +34,7 @@ from marketplace.rest import (
     parse,
     query_value,
 )
-from suan.core.identity import from_hex, to_hex
+from suan.core.encoding import from_hex, to_hex
 from suan.core.problems import FieldError
 
 OBJECT = OpenApiTypes.OBJECT

@@ -7,7 +7,7 @@ class DeliveryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from ledger.audit import register_check
+        from ledger.reconciliation import register_check
         from marketplace.delivery import checks
 
         register_check("trades", checks.check_trades)

@@ -1,4 +1,4 @@
-"""Trades and runs against the orders they come from and against the chain, for ledger.audit.
+"""Trades and runs against the orders they come from and against the chain, for ledger.reconciliation.run.
 
 A trade row repeats what its orders, its clearing and its TradeLocked event say, so a changed byte disagrees with one of
 them. Known limit: `updated_at` and counters of attempts are bookkeeping that nothing else repeats.
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ledger.audit import ChainView, Finding
+from ledger.reconciliation import ChainView, Finding
 from marketplace.clearing.models import MATCHED, REJECTED, UNLOCKED_STATUSES, Trade
 from marketplace.delivery.models import Run
-from suan.core.identity import from_hex, run_seed, to_hex
-from suan.core.records import trade_id
+from suan.core.contract import trade_id
+from suan.core.encoding import from_hex, to_hex
+from suan.core.ids import run_seed
 from suan.core.units import BaseUnits, Price, WorkUnits, bond, bond_price, lock_payment
 
 TABLE = "clearing_trade"

@@ -9,14 +9,14 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from ledger import queries as ledger
-from ledger.finality import explain
+from ledger.explorer import explain
 from marketplace.accounts.models import Participant
 from marketplace.book import queries as book
 from marketplace.book.models import Order
 from marketplace.clearing.models import SLASHED, TRADE_STATUSES, Trade
 from marketplace.delivery.models import Lease, Run
-from suan.core.jobs import refund_after
-from suan.core.receipts import ExitReason
+from suan.core.contract import refund_after
+from suan.core.delivery import ExitReason
 from suan.core.units import format_tokens
 
 KINDS = ("refunded", "settled", "slashed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from suan.core.jobs import LeaseRules
+from suan.core.delivery import LeaseRules
 
 
 def lease_rules() -> LeaseRules:

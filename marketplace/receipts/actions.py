@@ -22,10 +22,12 @@ from marketplace.delivery.models import Run
 from marketplace.problems import Forbidden, NotFound, Refused
 from marketplace.receipts import queries
 from marketplace.receipts.models import Receipt
-from suan.core.identity import BadSignature, from_hex, market_domain, rcp_id, recover, to_hex
-from suan.core.receipts import ExitReason, Expected, check_receipt
-from suan.core.receipts import Receipt as SignedReceipt
-from suan.core.records import ReceiptVerdict
+from suan.core.contract import ReceiptVerdict
+from suan.core.delivery import ExitReason, Expected, check_receipt
+from suan.core.delivery import Receipt as SignedReceipt
+from suan.core.encoding import from_hex, to_hex
+from suan.core.ids import rcp_id
+from suan.core.signing import BadSignature, market_domain, recover
 from suan.runtime.verify import Assignment, Finding, Judgement, Statement
 
 RECEIPT_ATTEMPTS_MAX = 3

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from marketplace.problems import Refused
 from marketplace.receipts import actions, queries
 from marketplace.rest import ApiView, HexField, StrictSerializer, parse
-from suan.core.identity import from_hex
+from suan.core.encoding import from_hex
 
 OBJECT = OpenApiTypes.OBJECT
 

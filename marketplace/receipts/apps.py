@@ -7,7 +7,7 @@ class ReceiptsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from ledger.audit import register_check
+        from ledger.reconciliation import register_check
         from marketplace.receipts import checks
 
         register_check("receipts", checks.check_receipts)

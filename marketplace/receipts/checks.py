@@ -1,14 +1,16 @@
-"""Receipt rows against what their agents signed, what our verifier sealed and what was published, for ledger.audit."""
+"""Receipt rows against what their agents signed, what our verifier sealed and what was published, for ledger.reconciliation.run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ledger.audit import ChainView, Finding
+from ledger.reconciliation import ChainView, Finding
 from marketplace.receipts.models import Receipt
 from marketplace.receipts.queries import seal_of, signed_struct
-from suan.core.identity import BadSignature, from_hex, market_domain, rcp_id, recover
+from suan.core.encoding import from_hex
+from suan.core.ids import rcp_id
 from suan.core.problems import FieldError
+from suan.core.signing import BadSignature, market_domain, recover
 
 TABLE = "receipts_receipt"
 CHUNK_ROWS = 500

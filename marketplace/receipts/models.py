@@ -6,7 +6,7 @@ Times are unix seconds. Writer: receipts.actions only.
 
 from django.db import models
 
-from suan.core.records import ReceiptVerdict
+from suan.core.contract import ReceiptVerdict
 
 RECEIPT_STATUSES = [(name, name) for name in ("submitted", "accepted", "rejected")]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from marketplace.problems import NotFound
 from marketplace.receipts.models import Receipt
-from suan.core.identity import canonical_json, from_hex, keccak, parse_id, rcp_id, to_hex
-from suan.core.metering import work_units
+from suan.core.contract import ReceiptVerdict
+from suan.core.delivery import Counters, ExitReason, work_units
+from suan.core.delivery import Receipt as SignedReceipt
+from suan.core.encoding import canonical_json, from_hex, keccak, to_hex
+from suan.core.ids import parse_id, rcp_id
 from suan.core.problems import FieldError
-from suan.core.receipts import Counters, ExitReason
-from suan.core.receipts import Receipt as SignedReceipt
-from suan.core.records import ReceiptVerdict
 from suan.core.settlement import VerifiedRun
 from suan.core.units import WorkUnits
 

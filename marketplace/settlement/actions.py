@@ -24,18 +24,18 @@ from marketplace.delivery import actions as delivery
 from marketplace.delivery.models import Run
 from marketplace.receipts import queries as receipts
 from marketplace.settlement import evidence as documents
-from marketplace.settlement import quorum
-from marketplace.settlement.closes import observe_closes, reopen_orphaned, return_quantities
-from marketplace.settlement.deciding import plan_agreed, plan_decide, settle_decided, time_out_disputed
 from marketplace.settlement.evidence import RunOutcome
 from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import Closing, SettlementBatch
-from marketplace.settlement.overdue import attest_agreed, attest_waiting, pay_attested, refund_overdue
-from suan.core.identity import from_hex, market_domain, to_hex
-from suan.core.orders import Verdict
-from suan.core.receipts import ExitReason
-from suan.core.records import Outcome, ReceiptVerdict, pack_outcomes
+from marketplace.settlement.verbs import quorum
+from marketplace.settlement.verbs.closes import observe_closes, reopen_orphaned, return_quantities
+from marketplace.settlement.verbs.deciding import plan_agreed, plan_decide, settle_decided, time_out_disputed
+from marketplace.settlement.verbs.overdue import attest_agreed, attest_waiting, pay_attested, refund_overdue
+from suan.core.contract import Outcome, ReceiptVerdict, pack_outcomes
+from suan.core.delivery import ExitReason
+from suan.core.encoding import from_hex, to_hex
 from suan.core.settlement import check_outcome, outcome_of
+from suan.core.signing import Verdict, market_domain
 
 __all__ = [
     "attest_agreed",
@@ -99,7 +99,7 @@ def retry_failed(*, now: int) -> int:
     count = 0
     pending = Q(status="planned") | Q(status="included", closings__trade__status=CLOSING)
     for settlement in SettlementBatch.objects.filter(pending).distinct().order_by("id"):
-        sent = ledger.outgoing(settlement.outgoing_key)
+        sent = ledger.outbox.plan(settlement.outgoing_key)
         if sent is None or sent.status not in ("failed", "final"):
             continue
         with transaction.atomic():

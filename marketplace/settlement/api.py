@@ -12,12 +12,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import exports
-from ledger.lists import BLOCK, PublicView, identity, paths, read_path, word
+from ledger.explorer import BLOCK, PublicView, identity, paths, read_path, streams, word
 from marketplace.rest import ApiView, HexField, StrictSerializer, TextField, UintField, parse
-from marketplace.settlement import checking, queries, quorum
+from marketplace.settlement import checking, queries
 from marketplace.settlement.audit_lists import RECEIPTS
-from suan.core.proofs import passed
+from marketplace.settlement.verbs import quorum
+from suan.core.evidence import passed
 
 
 class SettlementView(ApiView):
@@ -88,7 +88,7 @@ class ReceiptProofView(ApiView):
     def get(self, request: Request, receipt_id: str) -> HttpResponse:
         """The receipt's proof of inclusion as a file: canonical JSON that checks in Python, Solidity and JavaScript."""
         data = queries.proof_of(receipt_id)
-        return exports.document(request, data, name=f"{receipt_id}.proof.json")
+        return streams.document(request, data, name=f"{receipt_id}.proof.json")
 
 
 class TradeChecksView(PublicView):
@@ -100,7 +100,7 @@ class TradeChecksView(PublicView):
     )
     def get(self, request: Request, trade_id: str) -> HttpResponseBase:
         trade = read_path("trade_id", identity("trd"), trade_id)
-        at = exports.block_of(request.query_params)
+        at = streams.block_of(request.query_params)
         checks = checking.trade_checks(trade, at)
         body = {
             "trade_id": f"trd_{trade}",
@@ -109,7 +109,7 @@ class TradeChecksView(PublicView):
             "block_number": at.number,
             "block_hash": at.hash,
         }
-        return exports.answer(request, body, at)
+        return streams.answer(request, body, at)
 
 
 urlpatterns = [

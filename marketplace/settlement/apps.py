@@ -7,7 +7,7 @@ class SettlementConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from ledger.audit import register_check
+        from ledger.reconciliation import register_check
         from marketplace.settlement import checks
 
         register_check("closes", checks.check_closes)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef
 
-from ledger import facts
-from ledger.audit_lists import PLACE
-from ledger.facts import AsOf, Facts, Row
-from ledger.lists import Filter, Listing, address, choice, identity, word
+from ledger.explorer import PLACE, AsOf, Facts, Filter, Listing, Row, address, choice, facts, identity, word
 from marketplace.receipts.models import Receipt
-from suan.core.identity import bat_id, from_hex
-from suan.core.records import ReceiptVerdict
+from suan.core.contract import ReceiptVerdict
+from suan.core.encoding import from_hex
+from suan.core.ids import bat_id
 
 SETTLEMENT = "run__trade__closing__settlement"
 VERDICTS = {int(verdict): verdict.name.lower() for verdict in ReceiptVerdict}

@@ -16,29 +16,25 @@ from typing import Any, TypeVar
 
 from ledger import evidence
 from ledger import queries as ledger
-from ledger.facts import AsOf, events_at
+from ledger.explorer import AsOf, events_at
 from marketplace.settlement.queries import published_leaves
 from suan.core import units
-from suan.core.calls import record_of
-from suan.core.clearing.auction import ProposedTrade
-from suan.core.clearing.evidence import ClearingDocument, read_document, replay
-from suan.core.identity import (
-    BadSignature,
-    Domain,
-    clr_id,
-    from_hex,
-    market_domain,
-    ord_id,
-    recover,
-    to_hex,
-    trd_id,
+from suan.core.clearing import ClearingDocument, ProposedTrade, read_document, replay
+from suan.core.contract import (
+    BatchHead,
+    Clearing,
+    OutcomeKind,
+    batch_root,
+    receipts_root,
+    record_of,
+    refund_after,
 )
+from suan.core.delivery import Receipt
+from suan.core.encoding import from_hex, to_hex
+from suan.core.evidence import ROOT_EVENTS, Check
+from suan.core.ids import clr_id, ord_id, trd_id
 from suan.core.problems import FieldError
-from suan.core.proofs import ROOT_EVENTS, Check
-from suan.core.receipts import Receipt
-from suan.core.records import BatchHead, Clearing, OutcomeKind, batch_root, receipts_root
-from suan.core.settlement import refund_after
-from suan.core.signed import Bid, Offer
+from suan.core.signing import BadSignature, Bid, Domain, Offer, market_domain, recover
 from suan.core.units import BaseUnits, Price, WorkUnits
 
 REPLAY_BYTES_MAX = 2 * 2**20

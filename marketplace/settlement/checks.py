@@ -1,4 +1,4 @@
-"""Closes against the chain and the published documents, and the verdicts on receipts against both, for ledger.audit."""
+"""Closes against the chain and the published documents, and the verdicts on receipts against both, for reconciliation."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledger import evidence
-from ledger.audit import ChainView, Finding
+from ledger.reconciliation import ChainView, Finding
 from marketplace.clearing.models import ENDED_STATUSES, REJECTED, Trade
 from marketplace.receipts.models import Receipt
-from marketplace.settlement.closes import ENDS
-from marketplace.settlement.models import Closing, SettlementBatch
-from suan.core.identity import BadSignature, from_hex, recover
+from marketplace.settlement.models import ENDS, Closing, SettlementBatch
+from suan.core.contract import OutcomeKind
+from suan.core.encoding import from_hex
 from suan.core.problems import FieldError
-from suan.core.records import OutcomeKind
-from suan.core.typed import snake_case
+from suan.core.signing import BadSignature, recover, snake_case
 
 CHUNK_ROWS = 500
 CLOSED_COLUMNS = ("kind", "runs_delivered", "units")

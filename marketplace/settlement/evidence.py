@@ -12,8 +12,9 @@ from typing import Any
 
 from marketplace.receipts.models import Receipt
 from marketplace.receipts.queries import signed_struct
-from suan.core.identity import ZERO_BYTES32, canonical_json, parse_id, to_hex
-from suan.core.records import Outcome, ReceiptVerdict, Record, receipts_root
+from suan.core.contract import Outcome, ReceiptVerdict, Record, receipts_root
+from suan.core.encoding import ZERO_BYTES32, canonical_json, to_hex
+from suan.core.ids import parse_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger import queries as ledger
-from suan.core.abi import struct_of
-from suan.core.identity import to_hex
-from suan.core.records import BatchHead, Record, batch_id
+from suan.core.contract import BatchHead, Record, batch_id, struct_of
+from suan.core.encoding import to_hex
 
 
 class BatchUnknown(LookupError):

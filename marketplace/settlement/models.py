@@ -6,6 +6,12 @@ Writer: settlement.actions only.
 
 from django.db import models
 
+from marketplace.clearing.models import REFUNDED, SETTLED, SLASHED
+from suan.core.contract import OutcomeKind
+
+ENDS = {OutcomeKind.REFUNDED: REFUNDED, OutcomeKind.SETTLED: SETTLED, OutcomeKind.SLASHED: SLASHED}
+"""The status of a trade that ended on chain in this way."""
+
 SETTLEMENT_STATUSES = [(name, name) for name in ("proposed", "planned", "included", "failed")]
 
 
@@ -105,7 +111,7 @@ class Attestation(models.Model):
 class Answer(models.Model):
     """What one member of the verifier set says to a proposal: that it signs the digest, or why not.
 
-    `signature` is of the digest itself when the member agrees, else of its dissent (suan.core.messages). A dissent may
+    `signature` is of the digest itself when the member agrees, else of its dissent (suan.core.signing.messages). A dissent may
     be replaced by an agreement, an agreement by nothing.
     """
 

@@ -13,10 +13,12 @@ from marketplace.clearing.models import CLOSING, DELIVERED, LOCKED, VERIFIED, Tr
 from marketplace.problems import Conflict, NotFound, NotReady
 from marketplace.receipts import queries as receipts
 from marketplace.settlement.models import Answer, Attestation, Closing, SettlementBatch
-from suan.core.identity import ZERO_BYTES32, from_hex, market_domain, parse_id, to_hex
+from suan.core.delivery import Receipt as SignedReceipt
+from suan.core.encoding import ZERO_BYTES32, from_hex, to_hex
+from suan.core.evidence import Anchor, Leaf, receipt_proof
+from suan.core.ids import parse_id
 from suan.core.problems import FieldError
-from suan.core.proofs import Anchor, Leaf, receipt_proof
-from suan.core.receipts import Receipt as SignedReceipt
+from suan.core.signing import market_domain
 
 UNCLOSED = (LOCKED, DELIVERED, VERIFIED, CLOSING)
 PROPOSALS_MAX = 100
@@ -42,7 +44,7 @@ def settlement_of(trade_key: int) -> SettlementBatch | None:
 
 
 def proof_of(receipt_id: str) -> bytes:
-    """The proof file of a receipt (suan.core.proofs), built from the published settlement.
+    """The proof file of a receipt (suan.core.evidence.proofs), built from the published settlement.
 
     Raises NotFound, Conflict while no close names its trade, NotReady when the settlement is not published.
     """
@@ -195,7 +197,7 @@ def answers_to(digest: str) -> dict[str, Any]:
 
 def render(settlement: SettlementBatch) -> dict[str, Any]:
     """The settlement as the API shows it."""
-    sent = ledger.outgoing(settlement.outgoing_key)
+    sent = ledger.outbox.plan(settlement.outgoing_key)
     return {
         "receipts_root": settlement.receipts_root,
         "batch_id": f"bat_{settlement.lock_batch}",
@@ -210,19 +212,19 @@ def render(settlement: SettlementBatch) -> dict[str, Any]:
         "status": sent.status if sent else settlement.status,
         "reason": settlement.reason,
         "tx_hash": sent.tx_hash if sent else None,
-        "finality": ledger.finality(sent.block if sent else None),
+        "finality": ledger.explorer.finality(sent.block if sent else None),
         "cut_at": settlement.cut_at,
         "evidence": f"/evidence/settlements/{settlement.receipts_root}.json",
     }
 
 
 def _sent(key: str) -> dict[str, Any]:
-    sent = ledger.outgoing(key)
+    sent = ledger.outbox.plan(key)
     return {
         "status": sent.status if sent else "planned",
         "reason": sent.error if sent else "",
         "tx_hash": sent.tx_hash if sent else None,
-        "finality": ledger.finality(sent.block if sent else None),
+        "finality": ledger.explorer.finality(sent.block if sent else None),
     }
 
 

@@ -42,7 +42,7 @@ def refund_overdue() -> None:
 def finalize() -> None:
     """Follow the chain: end trades by their closes, and give back what final closes did not use.
 
-    Money moves in ledger.posting when the indexer sees an event become final.
+    Money moves in ledger.journal.posting when the indexer sees an event become final.
     """
     now = int(time.time())
     actions.reopen_orphaned(now=now)

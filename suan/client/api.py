@@ -25,8 +25,8 @@ from typing import Any
 from suan.client.errors import Rejected, SuanError, UnknownOutcome
 from suan.client.keystore import LocalKey
 from suan.client.wire import ATTEMPTS_MAX, TIMEOUT_SECONDS, Answer, Wire
-from suan.core import identity, orders, units
-from suan.core.receipts import ExitReason
+from suan.core import encoding, ids, orders, signing, units
+from suan.core.delivery import ExitReason
 
 POLL_SECONDS = 0.5
 VALID_SECONDS = 600
@@ -111,19 +111,19 @@ class Suan:
         return found
 
     @cached_property
-    def domain(self) -> identity.Domain:
+    def domain(self) -> signing.Domain:
         """EIP-712 domain of the Market contract."""
-        return identity.market_domain(self.market["chain_id"], self.market["market"])
+        return signing.market_domain(self.market["chain_id"], self.market["market"])
 
     @cached_property
-    def registry_domain(self) -> identity.Domain:
+    def registry_domain(self) -> signing.Domain:
         """EIP-712 domain of the Registry contract."""
-        return identity.registry_domain(self.market["chain_id"], self.market["registry"])
+        return signing.registry_domain(self.market["chain_id"], self.market["registry"])
 
     # ---------------------------------------------------------------- artifacts
     def upload(self, data: bytes) -> str:
         """Store bytes under their SHA-256 and return it; storing the same bytes again is harmless."""
-        expected = identity.sha256_hex(data)
+        expected = encoding.sha256_hex(data)
         headers = {"Content-Type": "application/octet-stream"}
         stored = self.request("POST", "/artifacts", content=data, headers=headers).json()
         if stored.get("sha256") != expected:
@@ -133,7 +133,7 @@ class Suan:
     def download(self, sha256: str) -> bytes:
         """Fetch bytes by their SHA-256 and check it."""
         data = self.request("GET", f"/artifacts/{sha256}").content
-        if identity.sha256_hex(data) != sha256.lower():
+        if encoding.sha256_hex(data) != sha256.lower():
             raise SuanError(f"the bytes of {sha256} have another hash; fetch again")
         return data
 
@@ -158,8 +158,8 @@ class Suan:
         """Bid for `runs` runs of a job, each up to `ceiling_units` work units, at most `price` tokens per GFLOPS·h."""
         now = int(self._clock())
         terms = orders.BidTerms(
-            module=identity.from_hex(module, field="module", length=32),
-            input=identity.from_hex(input, field="input", length=32),
+            module=encoding.from_hex(module, field="module", length=32),
+            input=encoding.from_hex(input, field="input", length=32),
             memory_bytes=memory_bytes,
             wall_seconds=wall_seconds,
             profile="strict",
@@ -212,14 +212,14 @@ class Suan:
 
     def _nonce(self, client_order_id: str, side: int) -> int:
         """The nonce that the exchange keeps for this order; the same however often it is asked for."""
-        name = "buy" if side == orders.SIDE_BUY else "sell"
+        name = "buy" if side == signing.SIDE_BUY else "sell"
         found: Json = self.post("/orders/nonces", {"side": name, "client_order_id": client_order_id})
         return int(found["nonce"])
 
     def _common(self, body: Json, maker: str, side: int) -> Json:
         return {
             "maker": maker,
-            "product": identity.product_id(body["product"]),
+            "product": ids.product_id(body["product"]),
             "price": units.parse_tokens(body["limit_price"]),
             "nonce": self._nonce(body["client_order_id"], side),
             "valid_until": body["valid_until"],
@@ -229,9 +229,9 @@ class Suan:
         }
 
     def _sign_bid(self, body: Json, terms: orders.BidTerms, maker: str) -> None:
-        common = self._common(body, maker, orders.SIDE_BUY)
-        bid = orders.Bid(
-            side=orders.SIDE_BUY,
+        common = self._common(body, maker, signing.SIDE_BUY)
+        bid = signing.Bid(
+            side=signing.SIDE_BUY,
             runs=body["runs"],
             ceiling=body["ceiling_units"],
             terms=terms.hash(),
@@ -240,8 +240,8 @@ class Suan:
         self._sign(body, common, bid.digest(self.domain))
 
     def _sign_offer(self, body: Json, terms: orders.OfferTerms, maker: str) -> None:
-        common = self._common(body, maker, orders.SIDE_SELL)
-        offer = orders.Offer(side=orders.SIDE_SELL, units=body["units"], terms=terms.hash(), **common)
+        common = self._common(body, maker, signing.SIDE_SELL)
+        offer = signing.Offer(side=signing.SIDE_SELL, units=body["units"], terms=terms.hash(), **common)
         self._sign(body, common, offer.digest(self.domain))
 
     def _sign(self, body: Json, common: Json, digest: bytes) -> None:
@@ -281,8 +281,8 @@ class Suan:
         body: Json = {"on_chain": on_chain}
         if self.key is not None:
             known = self.order(order_id)
-            side = orders.SIDE_BUY if known["side"] == "buy" else orders.SIDE_SELL
-            wish = orders.Cancel(maker=known["maker"], side=side, nonce=int(known["nonce"]))
+            side = signing.SIDE_BUY if known["side"] == "buy" else signing.SIDE_SELL
+            wish = signing.Cancel(maker=known["maker"], side=side, nonce=int(known["nonce"]))
             digest = wish.digest(self.domain)
             body["signature"] = "0x" + self.key.sign_digest(digest).hex()
         found: Json = self.post(f"/orders/{order_id}/cancel", body)

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from suan.client.api import Suan
-from suan.client.audit.evidence import Evidence, parse
+from suan.client.audit.source.evidence import Evidence, parse
 from suan.client.errors import UsageError
 from suan.client.keystore import LocalKey
 from suan.client.locks import LockedBatch, NotLocked, read_batch
 from suan.client.rpc import Rpc
 from suan.client.sending import send
-from suan.core import abi, identity
-from suan.core.receipts import Receipt
-from suan.core.records import Outcome, OutcomeKind, pack_outcomes, receipts_tree
-from suan.core.settlement import prove_records
-from suan.core.signed import Verdict
+from suan.core import encoding, ids
+from suan.core.contract import Outcome, OutcomeKind, abi, pack_outcomes, prove_records, receipts_tree
+from suan.core.delivery import Receipt
+from suan.core.signing import Verdict
 from suan.core.units import format_tokens
 
 EVENTS = ("DisputeOpened", "ReceiptRevealed", "DisputeRuled", "TradeClosed")
@@ -76,24 +75,24 @@ class Disputes:
     def reveal(self, trade_id: str, run: int, key: LocalKey) -> Json:
         """Show the receipt of one run of a disputed trade to the contract and the arbiters; returns `show`."""
         batch, index = self._batch(trade_id)
-        trade = identity.parse_id(trade_id, prefix="trd")
-        root = identity.to_hex(self._decided(batch, index).receipts_root)
+        trade = ids.parse_id(trade_id, prefix="trd")
+        root = encoding.to_hex(self._decided(batch, index).receipts_root)
         data = self.evidence.read("settlements", f"{root}.json")
         if data is None:
             raise UsageError(f"settlements/{root}.json is not published")
         leaves, mine = [], None
         for item in parse(data, f"settlements/{root}.json")["receipts"]:
             receipt = None if item["receipt"] is None else Receipt.from_json(item["receipt"])
-            digest = identity.ZERO_BYTES32 if receipt is None else receipt.digest(self.market.domain)
+            digest = encoding.ZERO_BYTES32 if receipt is None else receipt.digest(self.market.domain)
             leaf = (
                 digest,
-                identity.from_hex(item["trade"], length=32),
+                encoding.from_hex(item["trade"], length=32),
                 int(item["run"]),
                 int(item["verdict"]),
             )
             leaves.append(leaf)
             if leaf[1:3] == (trade, run) and receipt is not None:
-                mine = (leaf, receipt, identity.from_hex(item["signature"]))
+                mine = (leaf, receipt, encoding.from_hex(item["signature"]))
         if mine is None:
             raise UsageError(f"run {run} of {trade_id} has no receipt under {root}")
         leaf, receipt, signature = mine
@@ -110,7 +109,7 @@ class Disputes:
 
     def show(self, trade_id: str) -> Json:
         """How the dispute of a trade stands, from the chain alone: {state, what follows, challenger, bond, deadlines, …}."""
-        trade = identity.to_hex(identity.parse_id(trade_id, prefix="trd"))
+        trade = encoding.to_hex(ids.parse_id(trade_id, prefix="trd"))
         found: dict[str, list[Json]] = {}
         for name, values in self._logs([abi.event_topics(*EVENTS), trade]):
             found.setdefault(name, []).append(values)
@@ -140,12 +139,12 @@ class Disputes:
         lock = self.market.get(f"/trades/{trade_id}").get("lock") or {}
         if not lock.get("batch_id") or not lock.get("tx_hash"):
             raise UsageError(f"{trade_id} is not locked, so nothing was decided about it")
-        batch_id = identity.parse_id(lock["batch_id"], prefix="bat")
+        batch_id = ids.parse_id(lock["batch_id"], prefix="bat")
         try:
             batch = read_batch(
                 self.rpc, self.market.domain, market=self.address, batch=batch_id, tx_hash=lock["tx_hash"]
             )
-            return batch, batch.trades[identity.parse_id(trade_id, prefix="trd")].record.index
+            return batch, batch.trades[ids.parse_id(trade_id, prefix="trd")].record.index
         except (NotLocked, KeyError) as error:
             raise UsageError(
                 f"the chain does not know {trade_id} as the exchange shows it: {error}"
@@ -153,7 +152,7 @@ class Disputes:
 
     def _decided(self, batch: LockedBatch, index: int) -> Decided:
         """The newest verdict that names the trade with this index."""
-        topics = [abi.event_topics("BatchDecided"), identity.to_hex(batch.head.id())]
+        topics = [abi.event_topics("BatchDecided"), encoding.to_hex(batch.head.id())]
         query = {"address": self.address, "fromBlock": "0x0", "toBlock": "latest", "topics": topics}
         for log in reversed(self.rpc.call("eth_getLogs", query)):
             _, event = abi.decode_event(log["topics"], log["data"])
@@ -164,9 +163,9 @@ class Disputes:
                 (row["index"], Outcome(row["kind"], row["runs_delivered"], row["units"]))
                 for row in call["outcomes"]
             ]
-            root = identity.from_hex(call["receipts_root"])
+            root = encoding.from_hex(call["receipts_root"])
             verdict = Verdict(batch.head.id(), pack_outcomes(outcomes), root)
-            if identity.to_hex(verdict.struct_hash()) == event["verdict"] and index in dict(outcomes):
+            if encoding.to_hex(verdict.struct_hash()) == event["verdict"] and index in dict(outcomes):
                 return Decided(outcomes, root, event["settle_after"])
         raise UsageError("nothing was decided about this trade yet, so there is nothing to dispute")
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from suan.core.identity import sha256_hex
-from suan.core.metering import SCHEDULE
+from suan.core.delivery import SCHEDULE, ExitReason
+from suan.core.encoding import sha256_hex
 from suan.core.problems import Problem
-from suan.core.receipts import ExitReason
 from suan.core.units import WorkUnits, div_up
-from suan.runtime import contract
-from suan.runtime.run import RunResult, check_module, run_job
+from suan.runtime.wasm import contract
+from suan.runtime.wasm.run import RunResult, check_module, run_job
 
 RUNS_MAX: Final = 1_000
 MEMORY_BYTES: Final = 64 * 1024 * 1024

@@ -17,7 +17,8 @@ from typing import Any
 from coincurve import PrivateKey
 
 from suan.client.errors import UsageError
-from suan.core.identity import address_of, checksum
+from suan.core.encoding import checksum
+from suan.core.signing import address_of
 
 KEY_NAME_LENGTH_MAX = 64
 

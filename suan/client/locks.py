@@ -11,9 +11,9 @@ from typing import Any
 
 from suan.client.errors import Unreachable
 from suan.client.rpc import Rpc
-from suan.core import abi, identity
-from suan.core.records import BatchHead, Clearing, Record, batch_id, batch_root, trade_id
-from suan.core.signed import Bid, Offer
+from suan.core import encoding, signing
+from suan.core.contract import BatchHead, Clearing, Record, abi, batch_id, batch_root, trade_id
+from suan.core.signing import Bid, Offer
 
 Json = dict[str, Any]
 
@@ -40,7 +40,7 @@ class LockedBatch:
     trades: dict[bytes, LockedTrade]
 
 
-def read_batch(rpc: Rpc, domain: identity.Domain, *, market: str, batch: bytes, tx_hash: str) -> LockedBatch:
+def read_batch(rpc: Rpc, domain: signing.Domain, *, market: str, batch: bytes, tx_hash: str) -> LockedBatch:
     """The lock batch with this id from the transaction that made it. Raises NotLocked, or Unreachable when the node does
     not know the transaction (yet)."""
     receipt = rpc.call("eth_getTransactionReceipt", tx_hash)
@@ -54,7 +54,7 @@ def read_batch(rpc: Rpc, domain: identity.Domain, *, market: str, batch: bytes, 
     head = abi.struct_of("BatchHead", heads[0])
     records = [abi.struct_of("Record", values) for name, values in events if name == "TradeLocked"]
     if batch_id(head) != batch or batch_root(records) != head.root:
-        raise NotLocked(f"{tx_hash} opened another lock batch than {identity.to_hex(batch)}")
+        raise NotLocked(f"{tx_hash} opened another lock batch than {encoding.to_hex(batch)}")
     orders = _orders(rpc.transaction(tx_hash), domain, market)
     missing = [record.trade.hex() for record in records if record.trade not in orders]
     if missing:
@@ -62,7 +62,7 @@ def read_batch(rpc: Rpc, domain: identity.Domain, *, market: str, batch: bytes, 
     return LockedBatch(head, {record.trade: LockedTrade(record, *orders[record.trade]) for record in records})
 
 
-def _orders(transaction: Json, domain: identity.Domain, market: str) -> dict[bytes, tuple[Offer, Bid, bytes]]:
+def _orders(transaction: Json, domain: signing.Domain, market: str) -> dict[bytes, tuple[Offer, Bid, bytes]]:
     """(offer, bid, hash of the bid) by the trade that each fill of an open() would make."""
     try:
         name, call = abi.decode_call(transaction["input"])

@@ -7,9 +7,9 @@ from typing import Any
 
 from suan.client.errors import UsageError
 from suan.client.rpc import Rpc
-from suan.core import abi, proofs
-from suan.core.identity import from_hex, to_hex
-from suan.core.proofs import Check
+from suan.core.contract import abi
+from suan.core.encoding import from_hex, to_hex
+from suan.core.evidence import Check, proofs
 
 
 def check_file(path: Path, rpc_url: str | None) -> list[Check]:

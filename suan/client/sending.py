@@ -14,8 +14,8 @@ import rlp
 from suan.client.errors import SuanError, UnknownOutcome
 from suan.client.keystore import LocalKey
 from suan.client.rpc import Rpc, RpcError
-from suan.core import abi
-from suan.core.identity import keccak
+from suan.core.contract import abi
+from suan.core.encoding import keccak
 
 TIP_WEI = 10**9
 BASE_FEE_TIMES = 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from suan.client.keystore import LocalKey
 from suan.client.wire import Wire
-from suan.core.messages import personal_digest
+from suan.core.signing import personal_digest
 
 SCOPES = ("read", "trade", "provide")
 

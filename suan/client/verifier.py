@@ -6,14 +6,14 @@ from dataclasses import asdict
 from typing import Any
 
 from suan.client.api import Suan
-from suan.client.audit.evidence import BadDocument, Evidence, parse
+from suan.client.audit.source.evidence import BadDocument, Evidence, parse
 from suan.client.errors import UsageError
-from suan.core import identity
-from suan.core.receipts import Receipt
-from suan.core.signed import Bid
-from suan.core.terms import BidTerms
-from suan.runtime.run import run_job
+from suan.core import encoding, ids, signing
+from suan.core.delivery import Receipt
+from suan.core.orders import BidTerms
+from suan.core.signing import Bid
 from suan.runtime.verify import Assignment, Statement, recompute
+from suan.runtime.wasm.run import run_job
 
 Json = dict[str, Any]
 
@@ -31,14 +31,14 @@ def verify_run(market: Suan, evidence: Evidence, trade_id: str, run: int) -> Jso
     published = market.get(f"/receipts/{detail['receipt_id']}")
     receipt = Receipt.from_json(published["receipt"])
     try:
-        identity.recover(receipt.digest(market.domain), identity.from_hex(published["signature"]))
+        signing.recover(receipt.digest(market.domain), encoding.from_hex(published["signature"]))
     except ValueError as error:
         return _false(f"the receipt's signature: {error}")
-    bid_hash = identity.parse_id(trade["bid_id"], prefix="ord")
+    bid_hash = ids.parse_id(trade["bid_id"], prefix="ord")
     bid, terms, symbol = _bid(market, evidence, bid_hash)
-    if (receipt.trade, receipt.run) != (identity.parse_id(trade_id, prefix="trd"), run):
+    if (receipt.trade, receipt.run) != (ids.parse_id(trade_id, prefix="trd"), run):
         return _false("the receipt is for another run")
-    if receipt.seed != identity.run_seed(bid_hash, run):
+    if receipt.seed != ids.run_seed(bid_hash, run):
         return _false("the seed is not that of this bid and run")
     if (receipt.module, receipt.input) != (terms.module, terms.input):
         return _false("code or input are not those of the bid")
@@ -47,7 +47,7 @@ def verify_run(market: Suan, evidence: Evidence, trade_id: str, run: int) -> Jso
         receipt=0,
         claim="",
         claimed=Statement(
-            receipt.exit_reason, identity.to_hex(receipt.output), receipt.counters, receipt.fuel
+            receipt.exit_reason, encoding.to_hex(receipt.output), receipt.counters, receipt.fuel
         ),
         module=module,
         stdin=stdin,
@@ -69,12 +69,12 @@ def _false(reason: str) -> Json:
 
 def _bid(market: Suan, evidence: Evidence, bid_hash: bytes) -> tuple[Bid, BidTerms, str]:
     """The published bid behind a hash, its terms and product symbol, checked by their hashes alone."""
-    name = identity.ord_id(bid_hash)
+    name = ids.ord_id(bid_hash)
     document = _document(evidence, "orders", name)
     bid, symbol = Bid.from_json(document.get("order")), str(document.get("symbol"))
-    if bid.digest(market.domain) != bid_hash or bid.product != identity.product_id(symbol):
+    if bid.digest(market.domain) != bid_hash or bid.product != ids.product_id(symbol):
         raise UsageError(f"the published {name} has another hash or product")
-    terms = BidTerms.from_json(_document(evidence, "terms", identity.to_hex(bid.terms)))
+    terms = BidTerms.from_json(_document(evidence, "terms", encoding.to_hex(bid.terms)))
     if terms.hash() != bid.terms:
         raise UsageError(f"the published terms of {name} have another hash")
     return bid, terms, symbol
@@ -91,10 +91,10 @@ def _document(evidence: Evidence, kind: str, name: str) -> Json:
 
 
 def _bytes(evidence: Evidence, sha256: bytes) -> bytes:
-    name = identity.to_hex(sha256)
+    name = encoding.to_hex(sha256)
     data = evidence.read("objects", name)
     if data is None:
         raise UsageError(f"{name} is not public: the bid's terms keep code and input private")
-    if identity.sha256_hex(data) != name:
+    if encoding.sha256_hex(data) != name:
         raise UsageError(f"the published bytes of {name} have another hash")
     return data

@@ -24,7 +24,7 @@ from suan.commands.common import (
     show_json,
     signer,
 )
-from suan.core import orders, units
+from suan.core import signing, units
 
 SIGNATURE_SECONDS = 600
 
@@ -129,7 +129,7 @@ def account_withdraw(
     exchange = connect(url, api_key, key)
     body: dict[str, Any] = {"amount": amount}
     if exchange.key is not None:
-        wish = orders.WithdrawalRequest(
+        wish = signing.WithdrawalRequest(
             account=exchange.key.address,
             amount=units.parse_tokens(amount),
             nonce=int(exchange.account()["market_nonce"]),
@@ -164,10 +164,10 @@ def account_delegate(
         "valid_until": now + days * 86_400,
     }
     if exchange.key is not None:
-        wish = orders.SetDelegate(
+        wish = signing.SetDelegate(
             owner=exchange.key.address,
             key=delegate,
-            side=orders.SIDE_BUY if side == "buy" else orders.SIDE_SELL,
+            side=signing.SIDE_BUY if side == "buy" else signing.SIDE_SELL,
             spend_cap=units.parse_tokens(cap),
             worst_price=units.parse_tokens(worst_price),
             valid_until=body["valid_until"],

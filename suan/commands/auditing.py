@@ -16,12 +16,12 @@ import typer
 
 from suan.client.api import Suan
 from suan.client.audit import signed_report
-from suan.client.audit.anchor import CONFIRMATIONS
-from suan.client.audit.evidence import open_evidence
 from suan.client.audit.follow import Follow
 from suan.client.audit.progress import Progress
 from suan.client.audit.report import Report
 from suan.client.audit.run import Audit, Wish
+from suan.client.audit.source.anchor import CONFIRMATIONS
+from suan.client.audit.source.evidence import open_evidence
 from suan.client.errors import EXIT_DIFFERENCE, Unreachable, UsageError
 from suan.client.keystore import LocalKey
 from suan.client.proof import check_file
@@ -38,8 +38,9 @@ from suan.commands.common import (
     show_json,
     signer,
 )
-from suan.core import proofs, units
-from suan.core.identity import normalise_address
+from suan.core import units
+from suan.core.encoding import normalise_address
+from suan.core.evidence import proofs
 from suan.core.units import BaseUnits
 
 PPM = 1_000_000

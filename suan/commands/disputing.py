@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from suan.client.api import Suan
-from suan.client.audit.evidence import HttpEvidence
+from suan.client.audit.source.evidence import HttpEvidence
 from suan.client.disputes import Disputes
 from suan.client.errors import UsageError
 from suan.client.keystore import LocalKey

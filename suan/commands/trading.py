@@ -138,7 +138,7 @@ def offer(
     json: AsJson = False,
 ) -> None:
     """Sell the capacity of a node at no less than a price."""
-    from suan.runtime.run import ENGINE  # the engine of this installation, unless another is named
+    from suan.runtime.wasm.run import ENGINE  # the engine of this installation, unless another is named
 
     placed = connect(url, api_key, key).offer(
         product,

@@ -16,13 +16,13 @@ import typer
 
 from suan.client import keystore
 from suan.client.api import Suan
-from suan.client.audit.evidence import HttpEvidence
+from suan.client.audit.source.evidence import HttpEvidence
 from suan.client.errors import Rejected
 from suan.client.keystore import LocalKey
 from suan.client.rpc import Rpc
 from suan.client.session import Session
 from suan.commands.common import URL_DEFAULT, AsJson, Url, console, reported, show_fields
-from suan.runtime.run import run_job
+from suan.runtime.wasm.run import run_job
 from suan.verifier.judge import Judge
 from suan.verifier.loop import Verifier
 

@@ -2,7 +2,7 @@
 
 One table says which transitions are allowed; everything that changes a state asks `advance`. docs/lifecycle.md
 is rendered from it. States that only a reorg can undo count as ended: money moves on final facts alone.
-Who gets what at each end is in `suan.core.money_outcomes`.
+Who gets what at each end is in `suan.core.settlement.money_outcomes`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 
 from eth_abi.abi import encode
 
-from suan.core.identity import keccak
+from suan.core.encoding import keccak
 
 
 def leaf_hash(types: Sequence[str], value: Sequence[Any]) -> bytes:

@@ -19,12 +19,12 @@ from typing import Any
 from suan.client.api import Suan
 from suan.client.errors import Rejected, SuanError, UnknownOutcome, Unreachable
 from suan.client.keystore import LocalKey
-from suan.core import identity, orders
-from suan.core.messages import node_registration_digest
-from suan.core.receipts import Receipt
+from suan.core import encoding, ids, signing
+from suan.core.delivery import Receipt
+from suan.core.signing import node_registration_digest
 from suan.provider.diary import Diary
-from suan.runtime.benchmark import measure_rate
-from suan.runtime.run import RunResult, run_job
+from suan.runtime.wasm.benchmark import measure_rate
+from suan.runtime.wasm.run import RunResult, run_job
 
 HEARTBEAT_SECONDS = 2.0
 IDLE_SECONDS = 1.0
@@ -104,7 +104,7 @@ class Agent:
         now = int(self.clock())
         body: Json = {"key": self.key.address, "valid_until": now + AGENT_VALID_SECONDS}
         if self.owner is not None:
-            wish = orders.SetAgent(
+            wish = signing.SetAgent(
                 owner=self.owner.address,
                 key=self.key.address,
                 valid_until=body["valid_until"],
@@ -192,11 +192,11 @@ class Agent:
     def receipt(self, lease: Json, result: RunResult, started: int, ended: int) -> Receipt:
         """State what was done, to be signed."""
         return Receipt(
-            trade=identity.parse_id(lease["trade"]),
+            trade=ids.parse_id(lease["trade"]),
             run=lease["run"],
             module=bytes.fromhex(lease["module"][2:]),
             input=bytes.fromhex(lease["input"][2:]),
-            output=bytes.fromhex(identity.sha256_hex(result.output)[2:]),
+            output=bytes.fromhex(encoding.sha256_hex(result.output)[2:]),
             seed=bytes.fromhex(lease["seed"][2:]),
             fp64=result.counters.fp64,
             fp32=result.counters.fp32,
@@ -226,7 +226,7 @@ class Agent:
             output = self.diary.output_path(*key).read_bytes()
         except FileNotFoundError:
             output = b""
-        if identity.sha256_hex(output) != document["receipt"]["output"]:
+        if encoding.sha256_hex(output) != document["receipt"]["output"]:
             log.error("the output of %s run %d is no longer on this disk; it is run again", *key)
             self.diary.forget(*key)
             return

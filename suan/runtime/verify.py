@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Final
 
-from suan.core.identity import sha256_hex
-from suan.core.receipts import Counters, ExitReason
+from suan.core.delivery import Counters, ExitReason
+from suan.core.encoding import sha256_hex
 
 FIRST_ENGINE: Final = "cranelift"
 SECOND_ENGINE: Final = "pulley"

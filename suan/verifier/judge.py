@@ -14,18 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suan.client.api import Suan
-from suan.client.audit.evidence import BadDocument, Evidence, parse
+from suan.client.audit.source.evidence import BadDocument, Evidence, parse
 from suan.client.errors import Rejected, Unreachable
 from suan.client.locks import LockedBatch, LockedTrade, NotLocked, read_batch
 from suan.client.rpc import Rpc
-from suan.core import abi, identity
-from suan.core.metering import work_units
-from suan.core.products import product_by_id
-from suan.core.receipts import ExitReason, Expected, Receipt, check_receipt
-from suan.core.records import KeySet, Outcome, ReceiptVerdict, pack_outcomes, receipts_root
+from suan.core import encoding, ids, signing
+from suan.core.contract import KeySet, Outcome, ReceiptVerdict, abi, pack_outcomes, receipts_root
+from suan.core.delivery import ExitReason, Expected, Receipt, check_receipt, work_units
+from suan.core.orders import BidTerms, OfferTerms, product_by_id
 from suan.core.settlement import VerifiedRun, outcome_of
-from suan.core.signed import DeliveryAttestation, Verdict
-from suan.core.terms import BidTerms, OfferTerms
+from suan.core.signing import DeliveryAttestation, Verdict
 from suan.core.units import WorkUnits, billed_units
 from suan.runtime.verify import Assignment, Finding, Judgement, Statement, recompute
 
@@ -71,7 +69,7 @@ class Judge:
             raise Refusal(str(error)) from error
         except MALFORMED as error:
             raise Refusal(f"the proposal cannot be read: {error!r}") from error
-        if identity.to_hex(judged) != proposal["digest"]:
+        if encoding.to_hex(judged) != proposal["digest"]:
             raise Refusal("the digest is not that of what is proposed")
         return judged
 
@@ -82,14 +80,14 @@ class Judge:
         items: dict[bytes, list[Json]] = {}
         leaves = []
         for item in self._document("settlements", proposal["receipts_root"])["receipts"]:
-            items.setdefault(identity.from_hex(item["trade"], length=32), []).append(item)
+            items.setdefault(encoding.from_hex(item["trade"], length=32), []).append(item)
             leaves.append(self._leaf(item))
         root = receipts_root(leaves)
-        if identity.to_hex(root) != proposal["receipts_root"]:
+        if encoding.to_hex(root) != proposal["receipts_root"]:
             raise Refusal("the published receipts are not those under the root")
         outcomes, mine, faults = [], [], []
         for row in proposal["outcomes"]:
-            locked = _trade(batch, identity.from_hex(row["trade"], length=32))
+            locked = _trade(batch, encoding.from_hex(row["trade"], length=32))
             runs = [self._run(locked, item) for item in items.get(locked.record.trade, [])]
             faults += [fault for _, fault in runs if fault]
             outcome = outcome_of(locked.record, [run for run, _ in runs])
@@ -100,10 +98,10 @@ class Judge:
         return Verdict(batch.head.id(), pack_outcomes(outcomes), root).digest(self.market.domain)
 
     def _leaf(self, item: Json) -> tuple[bytes, bytes, int, int]:
-        digest = identity.ZERO_BYTES32
+        digest = encoding.ZERO_BYTES32
         if item["receipt"] is not None:
             digest = Receipt.from_json(item["receipt"]).digest(self.market.domain)
-        return digest, identity.from_hex(item["trade"], length=32), int(item["run"]), int(item["verdict"])
+        return digest, encoding.from_hex(item["trade"], length=32), int(item["run"]), int(item["verdict"])
 
     def _run(self, locked: LockedTrade, item: Json) -> tuple[VerifiedRun, str]:
         """What one published run is worth, and in words where its published verdict is another one."""
@@ -134,7 +132,7 @@ class Judge:
                     receipt=0,
                     claim="",
                     claimed=Statement(
-                        receipt.exit_reason, identity.to_hex(receipt.output), receipt.counters, receipt.fuel
+                        receipt.exit_reason, encoding.to_hex(receipt.output), receipt.counters, receipt.fuel
                     ),
                     module=self._bytes(terms.module),
                     stdin=self._bytes(terms.input),
@@ -159,7 +157,7 @@ class Judge:
     def _delivery(self, proposal: Json) -> bytes:
         """Every receipt signed and fitting, every output there; the digest of the DeliveryAttestation."""
         batch = self._batch(proposal)
-        locked = _trade(batch, identity.from_hex(proposal["trade"], length=32))
+        locked = _trade(batch, encoding.from_hex(proposal["trade"], length=32))
         ceiling, product = WorkUnits(locked.record.ceiling), product_by_id(locked.bid.product)
         units, runs = 0, set()
         for item in proposal["receipts"]:
@@ -185,7 +183,7 @@ class Judge:
             self.rpc,
             self.market.domain,
             market=str(self.market.market["market"]).lower(),
-            batch=identity.parse_id(proposal["batch_id"], prefix="bat"),
+            batch=ids.parse_id(proposal["batch_id"], prefix="bat"),
             tx_hash=str(proposal["locked_in"]),
         )
         members = tuple(str(member).lower() for member in known["members"])
@@ -205,7 +203,7 @@ class Judge:
                 runs=record.runs,
                 module=terms.module,
                 input=terms.input,
-                seed=identity.run_seed(locked.bid_hash, receipt.run),
+                seed=ids.run_seed(locked.bid_hash, receipt.run),
                 engines=frozenset({offered.engine}),
                 profile=terms.profile,
                 memory_bytes=terms.memory_bytes,
@@ -217,8 +215,8 @@ class Judge:
         if problems:
             raise Refusal(f"receipt of run {receipt.run}: {problems[0].field} {problems[0].message}")
         try:
-            signer = identity.recover(receipt.digest(self.market.domain), identity.from_hex(signature))
-        except identity.BadSignature as error:
+            signer = signing.recover(receipt.digest(self.market.domain), encoding.from_hex(signature))
+        except signing.BadSignature as error:
             raise Refusal(f"receipt of run {receipt.run}: {error}") from error
         if signer != offered.agent.lower():
             raise Refusal(
@@ -230,13 +228,13 @@ class Judge:
             raise Refusal(f"{signer} is no agent that {record.provider} registered")
 
     def _bid_terms(self, locked: LockedTrade) -> BidTerms:
-        terms = BidTerms.from_json(self._document("terms", identity.to_hex(locked.bid.terms)))
+        terms = BidTerms.from_json(self._document("terms", encoding.to_hex(locked.bid.terms)))
         if terms.hash() != locked.bid.terms:
             raise Refusal("the published terms of the bid have another hash")
         return terms
 
     def _offer_terms(self, locked: LockedTrade) -> OfferTerms:
-        terms = OfferTerms.from_json(self._document("terms", identity.to_hex(locked.offer.terms)))
+        terms = OfferTerms.from_json(self._document("terms", encoding.to_hex(locked.offer.terms)))
         if terms.hash() != locked.offer.terms:
             raise Refusal("the published terms of the offer have another hash")
         return terms
@@ -250,14 +248,14 @@ class Judge:
 
     def _bytes(self, sha256: bytes) -> bytes:
         """Code, input or output by its hash: as published, or, of private jobs, as the exchange shows it to verifiers."""
-        name = identity.to_hex(sha256)
+        name = encoding.to_hex(sha256)
         data = self.evidence.read("objects", name)
         if data is None:
             try:
                 return self.market.download(name)
             except Rejected as error:
                 raise NotYet(f"the bytes of {name} cannot be fetched: {error}") from error
-        if identity.sha256_hex(data) != name:
+        if encoding.sha256_hex(data) != name:
             raise Refusal(f"the published bytes of {name} have another hash")
         return data
 
@@ -270,7 +268,7 @@ def _trade(batch: LockedBatch, trade: bytes) -> LockedTrade:
 
 def _row(trade: bytes, outcome: Outcome) -> Json:
     return {
-        "trade": identity.to_hex(trade),
+        "trade": encoding.to_hex(trade),
         "kind": int(outcome.kind),
         "runs_delivered": outcome.runs_delivered,
         "units": str(outcome.units),

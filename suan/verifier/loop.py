@@ -16,7 +16,7 @@ from typing import Any
 from suan.client.api import Suan
 from suan.client.errors import Rejected, SuanError, UsageError
 from suan.client.keystore import LocalKey
-from suan.core.messages import dissent_digest
+from suan.core.signing import dissent_digest
 from suan.verifier.judge import Judge, Refusal
 
 POLL_SECONDS = 0.5

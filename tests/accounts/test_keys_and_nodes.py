@@ -8,10 +8,10 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from marketplace.accounts.models import ApiKey, Node
-from suan.core.identity import to_hex
-from suan.core.messages import node_registration_digest
+from suan.core.encoding import to_hex
+from suan.core.signing.messages import node_registration_digest
 from tests.book.market import custodial, now, problem, register_node
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 
 
 def with_key(text: str) -> APIClient:

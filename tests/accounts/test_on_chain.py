@@ -4,16 +4,18 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from ledger import node, queries
+from ledger import queries
+from ledger.control import node
 from ledger.queries import balances
 from marketplace.accounts import actions
 from marketplace.accounts.models import Participant
 from marketplace.book import actions as book
 from marketplace.book.models import Order
-from suan.core.identity import market_domain, registry_domain, to_hex
-from suan.core.orders import SetDelegate, WithdrawalRequest
+from suan.core.encoding import to_hex
+from suan.core.signing.domains import market_domain, registry_domain
+from suan.core.signing.structs import SetDelegate, WithdrawalRequest
 from tests.book.market import TOKEN, Person, bid_body, custodial, now, problem, signed, wallet
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 from tests.ledger.chain import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,8 +154,7 @@ def test_an_order_that_its_maker_cancelled_on_chain_leaves_the_book(chain: World
     assert book.apply_chain_cancels(now=now()) == 0
     order = Order.objects.get()
     from ledger import custodial as keys
-    from suan.core.orders import Cancel
-    from suan.core.signed import SIDE_BUY
+    from suan.core.signing.structs import SIDE_BUY, Cancel
 
     wish = Cancel(buyer.address, SIDE_BUY, order.nonce)
     signature = keys.sign_digest(

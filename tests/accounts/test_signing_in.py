@@ -7,10 +7,10 @@ from rest_framework.test import APIClient
 
 from ledger import custodial as keys
 from marketplace.accounts.models import Participant, SiweNonce
-from suan.core.identity import checksum, to_hex
-from suan.core.messages import personal_digest
+from suan.core.encoding import checksum, to_hex
+from suan.core.signing.messages import personal_digest
 from tests.book.market import PASSWORD, custodial, problem
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 
 ADA = Key("ada")
 
@@ -56,7 +56,7 @@ class TestWithEthereum:
         row.issued_at -= timedelta(hours=1)
         row.expires_at -= timedelta(hours=1)
         old = message
-        from suan.core.messages import SignIn
+        from suan.core.signing.messages import SignIn
 
         row.message = SignIn(
             domain="testserver",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.layout import PROJECT
+from operations.run.layout import PROJECT
 from suan.core import lifecycle
 
 ROOMS = ("suan", "ledger", "marketplace", "frontend", "operations")
@@ -18,15 +18,15 @@ FUNCTION_LINES_MAX = 70
 # Where the world enters: request, alarm clock, command, process loop, and programs on a person's own machine.
 CLOCK_FILES = (
     r"marketplace/\w+/(api|tasks|authentication)\.py",
-    r"ledger/(api|tasks|loop|evidence_urls)\.py",
-    r"ledger/chain/(deploy|rpc)\.py",  # Waiting for an answer of the network, never a decision.
+    r"ledger/(api|tasks|control/loop|evidence/urls)\.py",
+    r"ledger/(deployment/deploy|chain/rpc)\.py",  # Waiting for an answer of the network, never a decision.
     r".*/management/commands/\w+\.py",
     r"frontend/.*",
     r"operations/.*",
     r"suan/commands/\w+\.py",
     r"suan/client/.*",
     r"suan/provider/\w+\.py",
-    r"suan/runtime/\w+\.py",  # Measures how long a run takes.
+    r"suan/runtime/.*",  # Measures how long a run takes.
 )
 CLOCKS = re.compile(
     r"\b(time\.(time|time_ns|monotonic|monotonic_ns|perf_counter)|timezone\.now|datetime\.(now|utcnow|today)|date\.today)\("

@@ -7,8 +7,8 @@ from typing import Any
 from eth_abi.abi import decode, encode
 
 from suan.client.rpc import Rpc
-from suan.core import abi
-from suan.core.identity import to_hex
+from suan.core.contract import abi
+from suan.core.encoding import to_hex
 
 Log = dict[str, Any]
 

@@ -14,6 +14,8 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from ledger import reconciliation
+
 KEYS = ("id",)
 """Not changed: they only tie rows together, and a change is refused by the database or moves the row itself."""
 
@@ -85,9 +87,9 @@ class Vandal:
 
 def findings() -> list[list[str]]:
     """What `verify_ledger` would name now."""
-    from ledger import audit, node
+    from ledger.control import node
 
-    report = audit.compare(gateway=node.gateway(), deep=False)
+    report = reconciliation.compare(gateway=node.gateway(), deep=False)
     return [[finding.table, finding.row, finding.column] for _, finding in report.findings]
 
 
@@ -111,7 +113,7 @@ def main() -> None:
     django.setup()
     from django.conf import settings
 
-    from operations import layout
+    from operations.run import layout
 
     wishes = json.load(sys.stdin)
     vandal = Vandal(layout.services(settings.SUAN_VAR)["database_url"])

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from operations import layout
+from operations.run import layout
 from tests.journey.live import Live
 from tests.journey.story import Traded
 

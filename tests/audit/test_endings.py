@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from ledger.chain.deploy import PROFILES, Parameters, deploy
+from ledger.deployment.deploy import PROFILES, Parameters, deploy
 from suan.client.audit.report import Report
 from suan.client.audit.run import audit
-from suan.core import abi, identity
-from suan.core.receipts import Receipt
-from suan.core.records import (
+from suan.core import encoding
+from suan.core.contract import abi
+from suan.core.contract.proving import prove_records
+from suan.core.contract.records import (
     KeySet,
     Outcome,
     OutcomeKind,
@@ -23,8 +24,8 @@ from suan.core.records import (
     pack_outcomes,
     receipts_tree,
 )
-from suan.core.settlement import prove_records
-from suan.core.signed import (
+from suan.core.delivery.receipts import Receipt
+from suan.core.signing.structs import (
     SIDE_BUY,
     SIDE_SELL,
     Acceptance,
@@ -33,10 +34,10 @@ from suan.core.signed import (
     Ruling,
     Voucher,
 )
-from suan.core.typed import layout
+from suan.core.signing.typed import layout
 from tests.audit.recorded import Recorded, Recorder, calldata, said
 from tests.audit.traded_market import CEILING, TOKEN, Placed, TradedMarket
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 
 pytestmark = [pytest.mark.slow, pytest.mark.chain]
 SEED = 11
@@ -198,7 +199,7 @@ def test_a_provider_disputes_what_it_was_denied_and_a_wrong_challenger_pays(mark
 
 def reveal(batch: Locked, index: int) -> None:
     market, record = batch.market, batch.records[index]
-    root = identity.to_hex(batch.said["receipts_root"])
+    root = encoding.to_hex(batch.said["receipts_root"])
     document = json.loads((market.evidence / "settlements" / f"{root}.json").read_bytes())
     leaves, mine = [], None
     for item in document["receipts"]:
@@ -215,7 +216,7 @@ def reveal(batch: Locked, index: int) -> None:
             batch=batch.said["head"].id(),
             record=record,
             words=receipt_words(receipt),
-            signature=identity.from_hex(signature),
+            signature=encoding.from_hex(signature),
             verdict_of_run=leaf[3],
             proof=proof,
         )
@@ -228,7 +229,7 @@ def receipt_words(receipt: Receipt) -> bytes:
     for kind, _, name in layout(Receipt.TYPE):
         value = getattr(receipt, name)
         if kind == "string":
-            value = identity.keccak(value.encode())
+            value = encoding.keccak(value.encode())
         words.append(value if isinstance(value, bytes) else value.to_bytes(32, "big"))
     return b"".join(words)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from operations import child, layout
-from suan.client.audit.anchor import Reorganised
-from suan.client.audit.chain import GETTERS
+from operations.run import child, layout
 from suan.client.audit.follow import Follow
+from suan.client.audit.replay.parameters import GETTERS
 from suan.client.audit.run import Audit, Wish
-from suan.client.audit.storage_layout import account_slot
+from suan.client.audit.source.anchor import Reorganised
+from suan.client.audit.storage.layout import account_slot
 from suan.client.errors import UsageError
 from suan.client.rpc import Rpc
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from suan.core import abi
-from suan.core.records import Fill
+from suan.core.contract import abi
+from suan.core.contract.records import Fill
 from tests.audit.test_endings import agrees, decided, market
 from tests.audit.traded_market import TradedMarket
 

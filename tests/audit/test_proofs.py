@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trie.hexary import HexaryTrie
 
-from ledger.chain import compile
-from suan.client.audit import proofs, storage_layout
-from suan.client.audit.proofs import BadProof, header_hash, prove_account, prove_word, storage_nodes
+from ledger.deployment import compile
+from suan.client.audit.source import proofs
+from suan.client.audit.source.proofs import BadProof, header_hash, prove_account, prove_word, storage_nodes
+from suan.client.audit.storage import layout
 from suan.client.rpc import Rpc
-from suan.core.identity import from_hex, keccak
+from suan.core.encoding import from_hex, keccak
 from tests.nodes import AnvilNode
 
 ADDRESS = "0x" + "5a" * 20
@@ -146,13 +147,11 @@ def test_the_places_of_storage_are_those_of_the_compiler() -> None:
     output = solcx.compile_standard(source, solc_binary=compile.CONTRACTS / "solc")
     table = output["contracts"]["src/Market.sol"]["Market"]["storageLayout"]
     places = {entry["label"]: (int(entry["slot"]), entry["offset"]) for entry in table["storage"]}
-    assert {name: (slot, 0) for name, slot in storage_layout.SLOTS.items()} == {
-        name: places[name] for name in storage_layout.SLOTS
+    assert {name: (slot, 0) for name, slot in layout.SLOTS.items()} == {
+        name: places[name] for name in layout.SLOTS
     }
     (state,) = [kind for name, kind in table["types"].items() if name.startswith("t_struct(State)")]
-    assert storage_layout.MEMBERS == {
-        entry["label"]: storage_layout.STATE + int(entry["slot"]) for entry in state["members"]
-    }
+    assert layout.MEMBERS == {entry["label"]: layout.STATE + int(entry["slot"]) for entry in state["members"]}
     (dispute,) = [kind for name, kind in table["types"].items() if name.startswith("t_struct(Dispute)")]
     assert [(entry["label"], int(entry["slot"]), entry["offset"]) for entry in dispute["members"]] == [
         ("challenger", 0, 0),

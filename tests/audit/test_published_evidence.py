@@ -9,8 +9,8 @@ import pytest
 
 from suan.core.clearing.book import ClearingBook
 from suan.core.clearing.evidence import clear_document
-from suan.core.identity import canonical_json, sha256_hex
-from suan.core.messages import evidence_seal_digest
+from suan.core.encoding import canonical_json, sha256_hex
+from suan.core.signing.messages import evidence_seal_digest
 from tests.journey.live import Live
 from tests.journey.story import Traded
 

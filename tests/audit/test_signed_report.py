@@ -17,7 +17,7 @@ from suan.client.audit.progress import Progress
 from suan.client.audit.report import Report
 from suan.client.audit.run import Wish
 from suan.client.errors import UsageError
-from suan.core import identity
+from suan.core import encoding
 
 MARKET = "0x" + "ab" * 20
 
@@ -66,7 +66,7 @@ def test_another_wallets_library_recovers_the_same_signer(key: keystore.LocalKey
     text = signed_report._text(made["statement"], key.address)
     signature = bytes.fromhex(made["signature"][2:])
     assert Account.recover_message(encode_defunct(text=text), signature=signature).lower() == key.address
-    assert "Found: no difference" in text and identity.checksum(MARKET) in text
+    assert "Found: no difference" in text and encoding.checksum(MARKET) in text
 
 
 def places(value: Any, path: tuple = ()) -> list[tuple]:

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suan.client.audit import store as store_module
-from suan.client.audit.codec import Codec
 from suan.client.audit.memory import books_in, codec, open_store, report_in
 from suan.client.audit.state import Account, Books, DisputeView, TradeView, VerdictView
-from suan.client.audit.store import Rows, Store
+from suan.client.audit.store import tables as store_module
+from suan.client.audit.store.codec import Codec
+from suan.client.audit.store.tables import Rows, Store
 from suan.client.errors import UsageError
-from suan.core.market_state import OrderState
-from suan.core.records import Record
+from suan.core.contract.places import OrderState
+from suan.core.contract.records import Record
 
 RECORD = Record(b"\1" * 32, "0x" + "44" * 20, "0x" + "55" * 20, 0, 1, 2, 3, 4, 5, 6, 7, 8)
 BID, OFFER = b"\2" * 32, b"\3" * 32

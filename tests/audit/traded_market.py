@@ -11,19 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ledger.chain.deploy import PROFILES, Parameters, deploy
 from ledger.chain.signer import Signer
-from suan.core import abi, identity
+from ledger.deployment.deploy import PROFILES, Parameters, deploy
+from suan.core import encoding, ids
 from suan.core.clearing import BidEntry, ClearingBook, OfferEntry
 from suan.core.clearing.evidence import ClearingDocument, clear_document
-from suan.core.identity import canonical_json, keccak, market_domain, to_hex
-from suan.core.messages import evidence_seal_digest
-from suan.core.metering import work_units
-from suan.core.receipts import Counters, ExitReason, Receipt
-from suan.core.records import (
+from suan.core.contract import abi
+from suan.core.contract.proving import prove_records
+from suan.core.contract.records import (
     BatchHead,
     Clearing,
     Fill,
+    KeySet,
     Outcome,
     ReceiptVerdict,
     Record,
@@ -32,11 +31,16 @@ from suan.core.records import (
     receipts_root,
     trade_id,
 )
-from suan.core.settlement import KeySet, VerifiedRun, outcome_of, prove_records
-from suan.core.signed import SIDE_BUY, SIDE_SELL, Acknowledgement, Bid, Offer, Verdict
-from suan.core.terms import BidTerms, OfferTerms
+from suan.core.delivery.metering import work_units
+from suan.core.delivery.receipts import Counters, ExitReason, Receipt
+from suan.core.encoding import canonical_json, keccak, to_hex
+from suan.core.orders.terms import BidTerms, OfferTerms
+from suan.core.settlement.outcomes import VerifiedRun, outcome_of
+from suan.core.signing.domains import market_domain
+from suan.core.signing.messages import evidence_seal_digest
+from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Acknowledgement, Bid, Offer, Verdict
 from suan.core.units import Price, WorkUnits, bond, bond_price
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 from tests.nodes import AnvilNode
 
 SYMBOL = "cpu.fp64:eu-north:recomputed"
@@ -90,7 +94,7 @@ class TradedMarket:
         self.made = self._deploy()
         self.market, self.operator = self.made["market"], self.keys.address("operator")
         self.domain = market_domain(self.made["chain_id"], self.market)
-        self.verifier_set = identity.from_hex(self.made["verifier_set"]["id"])
+        self.verifier_set = encoding.from_hex(self.made["verifier_set"]["id"])
         said = self.made["verifier_set"]
         self.verifiers = KeySet(tuple(said["members"]), said["threshold"], int(said["payout_cap"]))
         self.bid_of: dict[bytes, bytes] = {}
@@ -113,7 +117,7 @@ class TradedMarket:
         self.auctions += 1
         document = clear_document(self._book(offers, bids), number=self.auctions, now=now)
         self._publish(
-            "clearings", f"{identity.clr_id(document.clearing_id)}.json", document.to_json(), sealed=True
+            "clearings", f"{ids.clr_id(document.clearing_id)}.json", document.to_json(), sealed=True
         )
         records = self._open(document, offers, bids)
         self.trades += len(records)
@@ -127,7 +131,7 @@ class TradedMarket:
     def orders(self, now: int) -> tuple[list[Placed], list[Placed]]:
         """An offer of each provider and a bid of each buyer."""
         common = {
-            "product": identity.product_id(SYMBOL), "valid_until": now + 3000, "deliver_by": now + 3600,
+            "product": ids.product_id(SYMBOL), "valid_until": now + 3000, "deliver_by": now + 3600,
             "verifier_set": self.verifier_set, "max_fee_bps": 500,
         }  # fmt: skip
         offers = [
@@ -151,7 +155,7 @@ class TradedMarket:
         self.sequence += 1
         digest = order.digest(self.domain)
         placed = Placed(order, digest, key.sign(digest), self.sequence)
-        name = f"{identity.ord_id(digest)}.json"
+        name = f"{ids.ord_id(digest)}.json"
         kind = "bid" if isinstance(order, Bid) else "offer"
         document = {
             "type": kind,
@@ -163,7 +167,7 @@ class TradedMarket:
         said = Acknowledgement(digest, self.sequence, order.valid_until - 3000)
         signature = self.keys.sign_digest("acknowledger", said.digest(self.domain))
         self._publish("acknowledgements", name, {
-            "order": identity.ord_id(digest), "sequence": said.sequence, "accepted_at": said.accepted_at,
+            "order": ids.ord_id(digest), "sequence": said.sequence, "accepted_at": said.accepted_at,
             "signature": to_hex(signature),
         })  # fmt: skip
         return placed
@@ -189,7 +193,7 @@ class TradedMarket:
         sold = {placed.digest: number for number, placed in enumerate(offers)}
         bought = {placed.digest: number for number, placed in enumerate(bids)}
         price = document.result.price or 0
-        clearing = Clearing(identity.product_id(SYMBOL), document.number, document.order_set_root, price)
+        clearing = Clearing(ids.product_id(SYMBOL), document.number, document.order_set_root, price)
         fills, records = [], []
         for index, trade in enumerate(document.result.trades):
             offer, bid = offers[sold[trade.offer]].order, bids[bought[trade.bid]].order
@@ -260,7 +264,7 @@ class TradedMarket:
         flops = self.chance.randint(CEILING // 2, CEILING - 1000)
         return Receipt(
             trade=record.trade, run=run, module=self.job.module, input=self.job.input, output=keccak(b"output"),
-            seed=identity.run_seed(self.bid_of[record.trade], run), fp64=flops, fp32=0, integer=0, memory_control=0, fuel=2 * flops,
+            seed=ids.run_seed(self.bid_of[record.trade], run), fp64=flops, fp32=0, integer=0, memory_control=0, fuel=2 * flops,
             engine="wasmtime-50.0.1", profile=self.job.profile, exit_reason=int(ExitReason.OK), cpu_milliseconds=10,
             wall_milliseconds=12, peak_memory_bytes=2**20, started_at=record.deliver_by - 3500,
             ended_at=record.deliver_by - 3499,
@@ -335,7 +339,7 @@ class TradedMarket:
         data = canonical_json(document)
         (self.evidence / kind / name).write_bytes(data)
         if sealed:
-            file, digest = f"{kind}/{name}", identity.sha256_hex(data)
+            file, digest = f"{kind}/{name}", encoding.sha256_hex(data)
             signature = self.keys.sign_digest("acknowledger", evidence_seal_digest(file, digest))
             seal = {"file": file, "sha256": digest, "signature": to_hex(signature)}
             (self.evidence / "seals" / name).write_bytes(canonical_json(seal))

@@ -13,17 +13,20 @@ from typing import Any
 
 from rest_framework.test import APIClient
 
-from ledger import journal, rows
+from ledger import journal
+from ledger.journal import rows
 from ledger.queries import Deployment, deployment
 from marketplace.accounts import actions as accounts
 from marketplace.accounts.models import Participant
 from marketplace.times import moment
-from suan.core.identity import market_domain, to_hex
-from suan.core.messages import node_registration_digest
-from suan.core.orders import Bid, BidTerms, Offer, OfferTerms
-from suan.core.products import product_by_symbol
+from suan.core.encoding import to_hex
+from suan.core.orders.products import product_by_symbol
+from suan.core.orders.terms import BidTerms, OfferTerms
+from suan.core.signing.domains import market_domain
+from suan.core.signing.messages import node_registration_digest
+from suan.core.signing.structs import Bid, Offer
 from suan.core.units import parse_tokens
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 from tests.receipts.programs import additions
 
 TOKEN = 10**18

@@ -4,13 +4,16 @@ import json
 
 import pytest
 
-from ledger import evidence, journal, rows
+from ledger import evidence, journal
+from ledger.journal import rows
 from ledger.queries import balances
 from marketplace.book import actions, queries
 from marketplace.book.actions import Fill
 from marketplace.book.models import Order
-from suan.core.identity import from_hex, market_domain, recover, to_hex
-from suan.core.orders import Cancel
+from suan.core.encoding import from_hex, to_hex
+from suan.core.signing.domains import market_domain
+from suan.core.signing.recover import recover
+from suan.core.signing.structs import Cancel
 from suan.core.units import bid_hold, lock_payment
 from tests.book.market import (
     HOUR,
@@ -25,7 +28,7 @@ from tests.book.market import (
     signed,
     wallet,
 )
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 
 CEILING = 3_600
 TRADE_A, TRADE_B = "trd_0x" + "aa" * 32, "trd_0x" + "bb" * 32

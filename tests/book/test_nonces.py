@@ -1,7 +1,8 @@
 """Nonces: counted up under the client's own id, and never one that would end an order that still trades."""
 
-from suan.core.identity import market_domain, to_hex
-from suan.core.orders import Cancel
+from suan.core.encoding import to_hex
+from suan.core.signing.domains import market_domain
+from suan.core.signing.structs import Cancel
 from tests.book.market import bid_body, custodial, problem, signed, wallet
 
 

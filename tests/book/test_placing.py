@@ -9,8 +9,11 @@ from ledger import custodial, evidence
 from ledger.queries import balances
 from marketplace.book import queries
 from marketplace.book.models import ExecutionReport, Order
-from suan.core.identity import from_hex, market_domain, parse_id, recover
-from suan.core.orders import Acknowledgement
+from suan.core.encoding import from_hex
+from suan.core.ids import parse_id
+from suan.core.signing.domains import market_domain
+from suan.core.signing.recover import recover
+from suan.core.signing.structs import Acknowledgement
 from suan.core.units import bid_hold
 from tests.book.market import (
     TOKEN,

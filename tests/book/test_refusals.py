@@ -6,7 +6,7 @@ import pytest
 
 from ledger.queries import balances
 from marketplace.book.models import Order
-from suan.core.identity import to_hex
+from suan.core.encoding import to_hex
 from tests.book.market import (
     CHAIN_ID,
     HOUR,
@@ -19,7 +19,7 @@ from tests.book.market import (
     signed,
     wallet,
 )
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 from tests.receipts.programs import additions
 
 FAR = 10**9

@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
-from ledger import switch
+from ledger.control import kill_switch
 from ledger.models import SwitchEntry
 from marketplace.clearing import actions as clearing
 from tests.book.market import PRODUCT, bid_body, custodial, now, offer_body, register_node
@@ -69,7 +69,7 @@ def test_only_the_staff_stops_and_only_a_password_resumes(staff, monkeypatch):
     as_person(monkeypatch, "ben")
     with pytest.raises(CommandError, match="not the password of anna"):
         call_command("resume", "trading", person="anna")
-    assert switch.stopped() is not None and SwitchEntry.objects.count() == 1
+    assert kill_switch.stopped() is not None and SwitchEntry.objects.count() == 1
 
 
 def test_a_wish_to_resume_from_before_another_stop_or_too_long_ago_does_not_count(staff):
@@ -78,18 +78,18 @@ def test_a_wish_to_resume_from_before_another_stop_or_too_long_ago_does_not_coun
     from ledger.errors import SecondPersonNeeded
 
     at = datetime(2026, 11, 25, tzinfo=UTC)
-    switch.stop(switch="trading", person="anna", reason="one", now=at)
+    kill_switch.stop(switch="trading", person="anna", reason="one", now=at)
     with pytest.raises(SecondPersonNeeded):
-        switch.resume(switch="trading", person="anna", reason="", now=at + timedelta(seconds=1))
-    switch.stop(switch="trading", person="ben", reason="two", now=at + timedelta(seconds=2))
+        kill_switch.resume(switch="trading", person="anna", reason="", now=at + timedelta(seconds=1))
+    kill_switch.stop(switch="trading", person="ben", reason="two", now=at + timedelta(seconds=2))
     with pytest.raises(SecondPersonNeeded):
-        switch.resume(switch="trading", person="ben", reason="", now=at + timedelta(seconds=3))
-    late = at + timedelta(seconds=4 + switch.RESUME_SECONDS_MAX)
+        kill_switch.resume(switch="trading", person="ben", reason="", now=at + timedelta(seconds=3))
+    late = at + timedelta(seconds=4 + kill_switch.RESUME_SECONDS_MAX)
     with pytest.raises(SecondPersonNeeded):
-        switch.resume(switch="trading", person="anna", reason="", now=late)
-    assert switch.stopped().reason == "two"
-    switch.resume(switch="trading", person="ben", reason="", now=late + timedelta(seconds=1))
-    assert switch.stopped() is None
+        kill_switch.resume(switch="trading", person="anna", reason="", now=late)
+    assert kill_switch.stopped().reason == "two"
+    kill_switch.resume(switch="trading", person="ben", reason="", now=late + timedelta(seconds=1))
+    assert kill_switch.stopped() is None
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_the_log_of_the_switch_is_never_rewritten(staff, statement: str):
     ):
         cursor.execute(statement)
     (row,) = SwitchEntry.objects.all()
-    assert row.digest == switch.digest_of(row)
+    assert row.digest == kill_switch.digest_of(row)

@@ -13,7 +13,7 @@ from marketplace.accounts.models import Participant
 from tests.book.market import PASSWORD
 from tests.browser.wallet import Wallet
 from tests.browser.window import Window
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 from tests.settlement.exchange import Exchange
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain]

@@ -12,7 +12,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
 from playwright.sync_api import Page
 
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 
 SCRIPT = """
 (() => {

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from suan.core.clearing import BadBook, ClearingBook, Exclusion, clear_document, read_document, replay
-from suan.core.identity import canonical_json, keccak, ord_id
+from suan.core.encoding import canonical_json, keccak
+from suan.core.ids import ord_id
 from suan.core.merkle import StandardTree, leaf_hash, verify
 from suan.core.problems import FieldError
 from tests.clearing.books import NOW, bid, book, books, offer, order_hash

@@ -7,10 +7,10 @@ import pytest
 from django.utils import timezone
 
 from ledger import custodial as keys
-from ledger import node
 from ledger import queries as ledger
+from ledger.control import node
+from ledger.indexer.rewind import rewind
 from ledger.queries import balances
-from ledger.rewind import rewind
 from marketplace.book import queries as book
 from marketplace.clearing import actions, queries
 from marketplace.clearing.models import (
@@ -25,9 +25,9 @@ from marketplace.clearing.models import (
     LockBatch,
     Trade,
 )
-from suan.core.abi import encode_call
-from suan.core.identity import from_hex
-from suan.core.records import BatchHead
+from suan.core.contract.abi import encode_call
+from suan.core.contract.records import BatchHead
+from suan.core.encoding import from_hex
 from tests.book.market import HOUR, PRODUCT, Person, bid_body, custodial, offer_body, register_node
 from tests.ledger.chain import TOKEN, World
 
@@ -213,7 +213,7 @@ def test_a_trade_whose_block_leaves_the_chain_waits_and_is_locked_again_once(flo
     snapshot = floor.world.anvil.rpc("evm_snapshot")
     floor.mine(2)
     assert Trade.objects.get().status == LOCKED
-    first = ledger.outgoing(batch.outgoing_key)
+    first = ledger.outbox.plan(batch.outgoing_key)
     assert first is not None
     block = first.block
     floor.world.anvil.rpc("evm_revert", snapshot)
@@ -325,7 +325,7 @@ def fail(floor: Floor, key: str) -> None:
     """Let the sender try until it gives the transaction up."""
     for _ in range(20):
         floor.send()
-        row = ledger.outgoing(key)
+        row = ledger.outbox.plan(key)
         assert row is not None
         if row.status == "failed":
             break

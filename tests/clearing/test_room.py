@@ -12,7 +12,7 @@ from marketplace.book.models import Order
 from marketplace.clearing import actions, queries
 from marketplace.clearing.models import MATCHED, Clearing, Trade
 from suan.core.clearing import read_document, replay
-from suan.core.identity import keccak, to_hex
+from suan.core.encoding import keccak, to_hex
 from suan.core.units import bid_hold, lock_payment, offer_hold
 from tests.book.market import (
     HOUR,

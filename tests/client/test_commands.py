@@ -174,7 +174,7 @@ def test_outputs_are_saved_by_run_and_a_folder_is_needed(tmp_path: Path) -> None
 
 
 def wire_hash(data: bytes) -> str:
-    from suan.core.identity import sha256_hex
+    from suan.core.encoding import sha256_hex
 
     return sha256_hex(data)
 

@@ -9,7 +9,7 @@ import pytest
 from suan.client import keystore
 from suan.client.errors import UsageError
 from suan.client.keystore import LocalKey
-from suan.core import identity
+from suan.core import encoding, signing
 
 
 def test_a_new_key_is_a_file_for_its_owner_only_and_signs_what_it_says(tmp_path: Path) -> None:
@@ -17,8 +17,8 @@ def test_a_new_key_is_a_file_for_its_owner_only_and_signs_what_it_says(tmp_path:
     made = keystore.create(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    digest = identity.keccak(b"anything")
-    assert identity.recover(digest, keystore.load(path).sign_digest(digest)) == made.address
+    digest = encoding.keccak(b"anything")
+    assert signing.recover(digest, keystore.load(path).sign_digest(digest)) == made.address
 
 
 def test_an_encrypted_key_opens_with_its_password_alone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from suan.cli import app
 from suan.commands import common
 from tests.client.exchange import Reply, exchange
-from tests.core.test_proofs import ANCHOR, leaves_of
+from tests.core.evidence.test_proofs import ANCHOR, leaves_of
 from tests.ports import free_port
 
 RECEIPT = "rcp_0x" + "ab" * 32
@@ -22,7 +22,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def file() -> bytes:
-    from suan.core.proofs import receipt_proof
+    from suan.core.evidence.proofs import receipt_proof
 
     return receipt_proof(leaves_of(6), 4, ANCHOR)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain import compile as compiler
+from ledger.deployment import compile as compiler
 from tests.contracts.forge import forge
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ledger.chain import deploy as deployment
-from ledger.chain.deploy import PROFILES, DeployError, Parameters, deploy
+from ledger.deployment import deploy as deployment
+from ledger.deployment.deploy import PROFILES, DeployError, Parameters, deploy
 from ledger.chain.signer import Signer
-from suan.core.abi import decode_result, encode_call
+from suan.core.contract.abi import decode_result, encode_call
 
 RICH = 10**21
 

@@ -7,9 +7,9 @@ import pytest
 from eth_abi.abi import decode
 
 from ledger.chain.signer import Signer
-from operations import layout
-from suan.core.abi import encode_call
-from suan.core.identity import keccak
+from operations.run import layout
+from suan.core.contract.abi import encode_call
+from suan.core.encoding import keccak
 from tests.contracts.test_deploy import RICH, only, run
 
 EVENTS = {

@@ -8,25 +8,12 @@ from eth_utils import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suan.core.identity import (
-    BadSignature,
-    canonical_json,
-    checksum,
-    clr_id,
-    from_hex,
-    keccak,
-    market_domain,
-    normalise_address,
-    ord_id,
-    parse_id,
-    recover,
-    registry_domain,
-    run_seed,
-    sha256_hex,
-    trd_id,
-)
+from suan.core.encoding import canonical_json, checksum, from_hex, keccak, normalise_address, sha256_hex
+from suan.core.ids import clr_id, ord_id, parse_id, run_seed, trd_id
 from suan.core.problems import FieldError
-from tests.core.signing import Key
+from suan.core.signing.domains import market_domain, registry_domain
+from suan.core.signing.recover import BadSignature, recover
+from tests.core.signing.keys import Key
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 words = st.binary(min_size=32, max_size=32)

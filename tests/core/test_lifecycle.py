@@ -2,6 +2,7 @@
 
 import pytest
 
+from suan.core.contract.records import OutcomeKind
 from suan.core.lifecycle import (
     LIFECYCLE,
     ForbiddenTransition,
@@ -12,8 +13,7 @@ from suan.core.lifecycle import (
     is_end,
     states,
 )
-from suan.core.money_outcomes import TRADE_ENDS
-from suan.core.records import OutcomeKind
+from suan.core.settlement.money_outcomes import TRADE_ENDS
 
 STATES = {
     Kind.ORDER: "new partially_filled filled canceled expired rejected",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suan.core.identity import keccak, to_hex
+from suan.core.encoding import keccak, to_hex
 from suan.core.merkle import (
     HashTree,
     StandardTree,

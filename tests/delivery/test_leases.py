@@ -10,8 +10,9 @@ from marketplace.accounts.models import Node
 from marketplace.delivery import actions
 from marketplace.delivery.models import Lease, Run
 from marketplace.times import moment
-from suan.core.identity import from_hex, run_seed, to_hex
-from suan.core.jobs import LeaseRules
+from suan.core.delivery.leases import LeaseRules
+from suan.core.encoding import from_hex, to_hex
+from suan.core.ids import run_seed
 from suan.core.lifecycle import states
 from tests.book.market import problem
 from tests.receipts.programs import additions

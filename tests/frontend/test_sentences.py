@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from suan.core.abi import EVENTS
+from suan.core.contract.abi import EVENTS
 
 BUYER, PROVIDER = "0x" + "b1" * 20, "0x" + "a1" * 20
 TOKEN = 10**18

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from suan.core.identity import from_hex, market_domain, parse_id, recover
-from suan.core.orders import Acknowledgement
+from suan.core.encoding import from_hex
+from suan.core.ids import parse_id
+from suan.core.signing.domains import market_domain
+from suan.core.signing.recover import recover
+from suan.core.signing.structs import Acknowledgement
 from tests.book.market import PASSWORD, PRODUCT, wallet
 from tests.receipts.programs import additions
 
@@ -218,7 +221,7 @@ def test_guessing_passwords_ends_soon(market, visitor, settings):
 @pytest.mark.parametrize("resource_class", ["cpu.fp64", "cpu.fp32"])
 def test_every_example_job_fits_the_ceiling_that_its_button_fills_in(resource_class):
     from frontend.bids import examples
-    from suan.core.identity import run_seed
+    from suan.core.ids import run_seed
     from suan.runtime import run_job
 
     assert len(examples.available()) == len(examples.ALL), "compile them: make examples"

@@ -14,8 +14,8 @@ from typing import Any, Never
 
 from suan.client import keystore
 from suan.client.api import Suan
-from suan.core.identity import from_hex
-from suan.core.metering import work_units
+from suan.core.delivery.metering import work_units
+from suan.core.encoding import from_hex
 from suan.runtime.verify import Assignment, Finding, Judgement
 from suan.verifier.judge import Refusal
 from suan.verifier.loop import Verifier

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from operations import child, layout
-from operations.market import AGENTS, Market, start_market
+from operations.run import child, layout
+from operations.run.market import AGENTS, Market, start_market
 from suan.cli import app
 from suan.client import keystore
 from suan.client.keystore import LocalKey

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from operations.people import available, new_key, wait_until
+from operations.demo.people import available, new_key, wait_until
 from suan.client.api import CLOSED_TRADES, Suan
 from suan.client.job import measure
 from suan.client.keystore import LocalKey
 from suan.client.session import Session
-from suan.core.abi import decode_result, encode_call
-from suan.runtime.run import ENGINE
+from suan.core.contract.abi import decode_result, encode_call
+from suan.runtime.wasm.run import ENGINE
 from tests.journey.live import Live
 
 NBODY = Path(__file__).parents[2] / "examples" / "build" / "nbody.wasm"

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from operations.people import available, wait_until
+from operations.demo.people import available, wait_until
 from suan.client.api import Suan
 from suan.client.keystore import LocalKey
 from suan.core import units

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from operations import child, layout
-from operations.market import AGENTS, start_market
-from operations.people import wait_until
+from operations.demo.people import wait_until
+from operations.run import child, layout
+from operations.run.market import AGENTS, start_market
 from suan.client import keystore
 from suan.client.api import Suan
 from suan.client.keystore import LocalKey
 from suan.client.session import Session
-from suan.core import abi, units
-from suan.core.identity import recover
+from suan.core import units
+from suan.core.contract import abi
+from suan.core.signing.recover import recover
 from tests.compiled import share
 from tests.journey.liars import FALSE_REASON
 from tests.journey.live import OWN_SERVICES, Live
@@ -135,7 +136,7 @@ def provider(three: Three, folder: Path, name: str, *, honest: bool) -> Iterator
     deposit_from_faucet(account)
     folder.mkdir(parents=True, exist_ok=True)
     keystore.create(folder / "agent-key.json")
-    program = ("suan.cli", "provider", "run") if honest else ("operations.dishonest",)
+    program = ("suan.cli", "provider", "run") if honest else ("operations.demo.dishonest",)
     resource_class, region, _ = PRODUCT.split(":")
     command = [
         sys.executable,

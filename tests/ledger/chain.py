@@ -5,11 +5,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from ledger import node, queries
+from ledger import queries
 from ledger.chain.signer import Signer
-from ledger.incoming import Progress
-from ledger.posting import post_final_events
-from suan.core.abi import decode_result, encode_call
+from ledger.control import node
+from ledger.indexer.blocks import Progress
+from ledger.journal.posting import post_final_events
+from suan.core.contract.abi import decode_result, encode_call
 from tests.nodes import AnvilNode
 
 TOKEN = 10**18

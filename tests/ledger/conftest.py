@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def compiled() -> Path:
     """The compiler's cache of all tests."""
-    from ledger.chain.compile import artifacts
+    from ledger.deployment.compile import artifacts
 
     artifacts(FOLDER)
     return FOLDER / "contracts"

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from suan.core.abi import encode_decide, encode_open, encode_settle
-from suan.core.identity import keccak, market_domain
-from suan.core.orders import Bid, Offer
-from suan.core.records import (
+from suan.core.contract.abi import encode_decide, encode_open, encode_settle
+from suan.core.contract.proving import prove_records
+from suan.core.contract.records import (
     BatchHead,
     Clearing,
     Fill,
@@ -15,8 +14,9 @@ from suan.core.records import (
     pack_outcomes,
     trade_id,
 )
-from suan.core.settlement import prove_records
-from suan.core.signed import Verdict
+from suan.core.encoding import keccak
+from suan.core.signing.domains import market_domain
+from suan.core.signing.structs import Bid, Offer, Verdict
 from suan.core.units import bond, bond_price
 from tests.ledger.chain import TOKEN, World
 

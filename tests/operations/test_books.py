@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from operations.books import compare_trades, unexplained
+from operations.chaos.books import compare_trades, unexplained
 
 TRADE, OTHER, BUYER = "0x" + "aa" * 32, "0x" + "bb" * 32, "0x" + "cc" * 20
 REFUNDED, SETTLED, SLASHED = 0, 1, 2

@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations import faults
-from operations.faults import DEEP_REORG, FLUSH, KILL, NODE, NODE_FAULTS, REORG, plan
+from operations.chaos import faults
+from operations.chaos.faults import DEEP_REORG, FLUSH, KILL, NODE, NODE_FAULTS, REORG, plan
 
 VICTIMS = ("postgres", "valkey", "anvil", "web", "worker", "sender")
 

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 import redis
 
-from operations import layout, services
-from operations.market import Market, market_environment, program
-from operations.supervisor import Supervisor, read_procfile
+from operations.run import layout, services
+from operations.run.market import Market, market_environment, program
+from operations.run.supervisor import Supervisor, read_procfile
 from tests.nodes import rpc
 
 OWN_SERVICES = {"DATABASE_URL": "", "REDIS_URL": "", "CHAIN_RPC_URL": "", "PORT": ""}

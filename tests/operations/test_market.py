@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from operations import child, layout
-from operations.market import AGENTS, answers, start_market
+from operations.run import child, layout
+from operations.run.market import AGENTS, answers, start_market
 from tests.compiled import share
 from tests.nodes import rpc
 

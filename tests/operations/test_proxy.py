@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from operations.proxy import (
+from operations.chaos.proxy import (
     CutAfter,
     CutBefore,
     Delay,

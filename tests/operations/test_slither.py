@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from operations.slither import ANSWERS, Finding, answered, findings
+from operations.tools.slither import ANSWERS, Finding, answered, findings
 
 
 def element(

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from operations import child, layout, supervisor
-from operations.supervisor import Program, Supervisor, read_procfile
+from operations.run import child, layout, supervisor
+from operations.run.supervisor import Program, Supervisor, read_procfile
 from tests.operations.programs import PARENT, SLEEPER, STUBBORN, python
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from operations import child, layout
+from operations.run import child, layout
 from suan.client import keystore, wire
 from suan.client.api import Suan
-from suan.core import identity
-from suan.core.receipts import Receipt
+from suan.core import encoding, signing
+from suan.core.delivery.receipts import Receipt
 from suan.provider.diary import Diary
 from suan.provider.loop import Agent
-from suan.runtime.run import run_job
+from suan.runtime.wasm.run import run_job
 from tests.client.exchange import Exchange, Reply, Request, exchange
 
 NBODY = layout.PROJECT / "examples" / "build" / "nbody.wasm"
@@ -30,8 +30,8 @@ LEASE = {
     "trade": TRADE,
     "run": 3,
     "seed": "0x" + "07" * 32,
-    "module": identity.sha256_hex(NBODY.read_bytes()),
-    "input": identity.sha256_hex(STDIN),
+    "module": encoding.sha256_hex(NBODY.read_bytes()),
+    "input": encoding.sha256_hex(STDIN),
     "ceiling_units": "100000",
     "class": "cpu.fp64",
     "memory_bytes": 64 * 1024 * 1024,
@@ -69,7 +69,7 @@ class Counter:
         if self.deaf:
             return Reply(503)
         if path == "/artifacts":
-            sha256 = identity.sha256_hex(request.body)
+            sha256 = encoding.sha256_hex(request.body)
             self.stored[sha256] = request.body
             return Reply(201, {"sha256": sha256, "size": len(request.body)})
         if self.refusal is not None:
@@ -148,7 +148,7 @@ def test_an_agent_killed_before_its_delivery_delivers_from_disk_without_running_
     later.step(pool)
     (document,) = counter.receipts
     receipt = Receipt.from_json(document["receipt"])
-    output = counter.stored[identity.to_hex(receipt.output)]
+    output = counter.stored[encoding.to_hex(receipt.output)]
     assert (
         output
         == run_job(
@@ -164,7 +164,7 @@ def test_an_agent_killed_before_its_delivery_delivers_from_disk_without_running_
         ).output
     )
     digest = receipt.digest(later.market.domain)
-    assert identity.recover(digest, identity.from_hex(document["signature"])) == later.key.address
+    assert signing.recover(digest, encoding.from_hex(document["signature"])) == later.key.address
     assert downloads(server) == ran, "the job was fetched, so it was run again"
     assert steps(folder).count("ran") == 1 and steps(folder)[-1] == "delivered"
     assert not later.step(pool), "there is nothing left to do"

@@ -4,9 +4,9 @@ import time
 
 from marketplace.delivery import actions as delivery
 from marketplace.receipts.models import Receipt
-from suan.core.jobs import LeaseRules
+from suan.core.delivery.leases import LeaseRules
 from tests.book.market import problem
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 
 RULES = LeaseRules(lease_seconds=10, silence_seconds=15)
 

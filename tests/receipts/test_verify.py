@@ -13,8 +13,8 @@ from django.db import connection
 from marketplace.receipts import actions, queries
 from marketplace.receipts.models import Receipt
 from marketplace.receipts.tasks import verify_next
-from suan.core.identity import from_hex
-from suan.core.receipts import ExitReason
+from suan.core.delivery.receipts import ExitReason
+from suan.core.encoding import from_hex
 from suan.runtime import run_job
 from suan.runtime.verify import Finding, Judgement, recompute
 from tests.receipts import programs

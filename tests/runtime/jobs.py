@@ -4,7 +4,7 @@ from typing import Any
 
 import wasmtime
 
-from suan.runtime.run import RunResult, run_job
+from suan.runtime.wasm.run import RunResult, run_job
 
 WASI = "wasi_snapshot_preview1"
 SEED = bytes(range(32))

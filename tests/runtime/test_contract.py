@@ -4,10 +4,10 @@ import hashlib
 
 import pytest
 
-from suan.core.receipts import ExitReason
-from suan.runtime.contract import HOST_FUNCTIONS
-from suan.runtime.host import CLOCK_NANOSECONDS, SeedStream
-from suan.runtime.run import check_module
+from suan.core.delivery.receipts import ExitReason
+from suan.runtime.wasm.contract import HOST_FUNCTIONS
+from suan.runtime.wasm.host import CLOCK_NANOSECONDS, SeedStream
+from suan.runtime.wasm.run import check_module
 from tests.runtime.jobs import SEED, WASI, assemble, execute, start
 
 IMPORTS = f"""

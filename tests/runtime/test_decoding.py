@@ -2,12 +2,12 @@
 
 import pytest
 
-from suan.core.metering import OPERATORS
-from suan.core.receipts import ExitReason
-from suan.runtime.binary import Refused, encode_unsigned, operators, signed, unsigned
-from suan.runtime.decode import decode
-from suan.runtime.instrument import instrument
-from suan.runtime.operators import (
+from suan.core.delivery.metering import OPERATORS
+from suan.core.delivery.receipts import ExitReason
+from suan.runtime.wasm.binary import Refused, encode_unsigned, operators, signed, unsigned
+from suan.runtime.wasm.decode import decode
+from suan.runtime.wasm.instrument import instrument
+from suan.runtime.wasm.operators import (
     BLOCK_TYPE,
     BYTES_4,
     BYTES_8,
@@ -25,7 +25,7 @@ from suan.runtime.operators import (
     SIGNED_64,
     TYPE_VECTOR,
 )
-from suan.runtime.run import check_module
+from suan.runtime.wasm.run import check_module
 from tests.runtime.jobs import assemble, counted, execute, start
 
 IMMEDIATES = {

@@ -7,8 +7,8 @@ values of its type; every declared local counts one when its function is entered
 
 import pytest
 
-from suan.core.metering import HOST_CALL_UNITS
-from suan.core.receipts import ExitReason
+from suan.core.delivery.metering import HOST_CALL_UNITS
+from suan.core.delivery.receipts import ExitReason
 from tests.runtime.jobs import WASI, counted, execute, start
 
 BOTH_ENGINES = pytest.mark.parametrize("engine", ["cranelift", "pulley"])

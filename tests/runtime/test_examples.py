@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from examples.results import black_scholes_call, join_prices, join_tiles
-from suan.core.receipts import ExitReason
-from suan.runtime.run import RunResult, check_module
+from suan.core.delivery.receipts import ExitReason
+from suan.runtime.wasm.run import RunResult, check_module
 from tests.runtime.jobs import execute
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,11 +2,11 @@
 
 import pytest
 
-from suan.core.receipts import ExitReason
+from suan.core.delivery.receipts import ExitReason
 from suan.runtime import instrument_module
-from suan.runtime.binary import Refused
-from suan.runtime.decode import decode
-from suan.runtime.run import check_module
+from suan.runtime.wasm.binary import Refused
+from suan.runtime.wasm.decode import decode
+from suan.runtime.wasm.run import check_module
 from tests.runtime.jobs import assemble, counted, execute, start
 
 

@@ -7,11 +7,11 @@ import time
 import psutil
 import pytest
 
-from suan.core.metering import CEILING_UNITS_MAX, weighted_sum
-from suan.core.receipts import Counters, ExitReason
-from suan.runtime.contract import OUTPUT_BYTES_MAX
-from suan.runtime.instrument import FRAME_BYTES, SLOT_BYTES, STACK_BYTES
-from suan.runtime.run import RunResult, check_module
+from suan.core.delivery.metering import CEILING_UNITS_MAX, weighted_sum
+from suan.core.delivery.receipts import Counters, ExitReason
+from suan.runtime.wasm.contract import OUTPUT_BYTES_MAX
+from suan.runtime.wasm.instrument import FRAME_BYTES, SLOT_BYTES, STACK_BYTES
+from suan.runtime.wasm.run import RunResult, check_module
 from tests.runtime.jobs import WASI, assemble, counted, execute, start
 
 PAGE = 65_536
@@ -216,7 +216,7 @@ def test_a_child_that_is_killed_gives_a_result_with_the_reason() -> None:
 
 
 def fork_servers() -> list[psutil.Process]:
-    return [c for c in psutil.Process().children() if "suan.runtime.forkserver" in " ".join(c.cmdline())]
+    return [c for c in psutil.Process().children() if "suan.runtime.wasm.forkserver" in " ".join(c.cmdline())]
 
 
 def test_a_killed_fork_server_costs_the_runs_under_way_and_no_later_one() -> None:

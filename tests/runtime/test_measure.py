@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from suan.client.job import JobError, measure
-from suan.core.metering import work_units
-from suan.core.receipts import ExitReason
-from suan.runtime.benchmark import benchmark_module, measure_rate
+from suan.core.delivery.metering import work_units
+from suan.core.delivery.receipts import ExitReason
+from suan.runtime.wasm.benchmark import benchmark_module, measure_rate
 from tests.runtime.jobs import WASI, assemble, execute, start
 
 COUNT_DOWN = f"""(module

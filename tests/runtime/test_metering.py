@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suan.core import metering
-from suan.core.metering import (
+from suan.core.delivery import metering
+from suan.core.delivery.metering import (
     OPERATORS,
     WEIGHT_SCALE,
     WEIGHTS,
@@ -16,8 +16,8 @@ from suan.core.metering import (
     weights,
     work_units,
 )
-from suan.core.products import PRODUCTS
-from suan.core.receipts import Counters
+from suan.core.delivery.receipts import Counters
+from suan.core.orders.products import PRODUCTS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "metering.md").read_text()
 COUNTS = st.integers(0, 2**61)

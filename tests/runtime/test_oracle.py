@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from suan.core.receipts import ExitReason
+from suan.core.delivery.receipts import ExitReason
 from tests.runtime.jobs import assemble, counted, execute
 
 MASK = 0xFFFF_FFFF

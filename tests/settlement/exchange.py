@@ -10,18 +10,18 @@ from typing import Any
 
 from django.utils import timezone
 
-from ledger import node
+from ledger.control import node
 from marketplace.clearing import actions as clearing
 from marketplace.clearing.models import Trade
 from marketplace.delivery import tasks as delivery_tasks
 from marketplace.receipts import tasks as receipts_tasks
 from marketplace.settlement import actions as settlement
 from marketplace.settlement import tasks as settlement_tasks
-from suan.core import identity
-from suan.core.receipts import Receipt
+from suan.core import encoding, ids, signing
+from suan.core.delivery.receipts import Receipt
 from suan.runtime import RunResult, run_job
 from tests.book.market import PRODUCT, Person, bid_body, custodial, offer_body, register_node
-from tests.core.signing import Key
+from tests.core.signing.keys import Key
 from tests.ledger.chain import World
 from tests.receipts.programs import additions
 
@@ -128,7 +128,7 @@ class Exchange:
             self.download(lease["module"], person),
             stdin=self.download(lease["input"], person),
             run=lease["run"],
-            seed=identity.from_hex(lease["seed"]),
+            seed=encoding.from_hex(lease["seed"]),
             ceiling_units=int(lease["ceiling_units"]),
             resource_class=lease["class"],
             memory_bytes=lease["memory_bytes"],
@@ -148,12 +148,12 @@ class Exchange:
         now = int(time.time())
         receipt = Receipt(
             **{
-                "trade": identity.parse_id(lease["trade"]),
+                "trade": ids.parse_id(lease["trade"]),
                 "run": lease["run"],
-                "module": identity.from_hex(lease["module"]),
-                "input": identity.from_hex(lease["input"]),
-                "output": identity.from_hex(identity.sha256_hex(result.output)),
-                "seed": identity.from_hex(lease["seed"]),
+                "module": encoding.from_hex(lease["module"]),
+                "input": encoding.from_hex(lease["input"]),
+                "output": encoding.from_hex(encoding.sha256_hex(result.output)),
+                "seed": encoding.from_hex(lease["seed"]),
                 "fp64": result.counters.fp64,
                 "fp32": result.counters.fp32,
                 "integer": result.counters.integer,
@@ -170,9 +170,9 @@ class Exchange:
             }
             | lies
         )
-        domain = identity.market_domain(self.world.known.chain_id, self.world.known.market)
+        domain = signing.market_domain(self.world.known.chain_id, self.world.known.market)
         signature = (agent or self.agent).sign(receipt.digest(domain))
-        return {"receipt": receipt.to_json(), "signature": identity.to_hex(signature)}
+        return {"receipt": receipt.to_json(), "signature": encoding.to_hex(signature)}
 
     def deliver(self, lease: dict[str, Any], **lies: Any) -> dict[str, Any]:
         """Run, upload and hand in; returns the stored receipt."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.test import Client
 
-from suan.core import proofs
-from tests.core.test_proofs import with_npm
+from suan.core.evidence import proofs
+from tests.core.evidence.test_proofs import with_npm
 from tests.receipts.programs import additions
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 import pytest
 from django.db import connection
 
-from ledger import audit, conf, node
+from ledger import conf, reconciliation
+from ledger.control import node
 from marketplace.settlement.models import SettlementBatch
 
 TRADE_COLUMNS = {
@@ -77,7 +78,7 @@ SETTLEMENT_COLUMNS = {
 
 def findings() -> set[tuple[str, str]]:
     """(table, column) of everything that reconciliation names now; nothing is written."""
-    report = audit.compare(gateway=node.gateway(), deep=True)
+    report = reconciliation.compare(gateway=node.gateway(), deep=True)
     return {(finding.table, finding.column) for _, finding in report.findings}
 
 

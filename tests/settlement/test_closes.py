@@ -13,10 +13,10 @@ from marketplace.clearing.models import Trade
 from marketplace.delivery import actions as delivery
 from marketplace.settlement import tasks as settlement_tasks
 from marketplace.settlement.models import Closing, SettlementBatch
-from suan.core.identity import from_hex, to_hex
-from suan.core.jobs import LeaseRules
-from suan.core.receipts import ExitReason
-from suan.core.records import receipts_root
+from suan.core.contract.records import receipts_root
+from suan.core.delivery.leases import LeaseRules
+from suan.core.delivery.receipts import ExitReason
+from suan.core.encoding import from_hex, to_hex
 from suan.core.units import billed_units, bond, bond_price, fee, lock_payment, payment
 from tests.receipts import programs
 
@@ -244,7 +244,7 @@ def test_a_settlement_that_is_too_early_on_the_new_chain_pays_once_in_the_end(ex
     if not mined:
         exchange.world.anvil.pass_time(30)
     exchange.settle_chain(final=True)
-    first = ledger.outgoing(SettlementBatch.objects.get().settle_keys[0])
+    first = ledger.outbox.plan(SettlementBatch.objects.get().settle_keys[0])
     assert "TooEarly" in first.error and first.status == ("failed" if mined else "sent")
     for _ in range(2):
         exchange.close(final=True)

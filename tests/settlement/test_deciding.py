@@ -9,9 +9,9 @@ from marketplace.clearing.models import Trade
 from marketplace.settlement import actions
 from marketplace.settlement.lockbatches import lock_batch_of
 from marketplace.settlement.models import SettlementBatch
-from suan.core.identity import from_hex
-from suan.core.records import Outcome, pack_outcomes
-from suan.core.settlement import prove_records
+from suan.core.contract.proving import prove_records
+from suan.core.contract.records import Outcome, pack_outcomes
+from suan.core.encoding import from_hex
 from suan.core.units import Price, billed_units, payment
 from tests.settlement.exchange import Exchange
 

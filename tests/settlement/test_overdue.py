@@ -11,7 +11,7 @@ from marketplace.delivery.models import Run
 from marketplace.settlement import actions
 from marketplace.settlement.lockbatches import lock_batch_of
 from marketplace.settlement.models import Attestation, SettlementBatch
-from suan.core.calls import Proven
+from suan.core.contract.calls import Proven
 from suan.core.units import billed_units, payment
 from tests.settlement.exchange import Exchange
 

@@ -9,9 +9,9 @@ from django.test import Client
 from ledger import queries as ledger
 from marketplace.settlement import actions
 from marketplace.settlement.models import Answer, Attestation, SettlementBatch
-from suan.core.identity import from_hex, to_hex
-from suan.core.messages import dissent_digest
-from tests.core.signing import Key
+from suan.core.encoding import from_hex, to_hex
+from suan.core.signing.messages import dissent_digest
+from tests.core.signing.keys import Key
 from tests.settlement.exchange import Exchange
 from tests.settlement.test_overdue import GRACE, follow, pass_until
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from ledger import tasks
 from ledger.chain.signer import Signer
 from ledger.models import CustodialKey
-from suan.core.identity import market_domain
-from suan.core.orders import WithdrawalRequest
+from suan.core.signing.domains import market_domain
+from suan.core.signing.structs import WithdrawalRequest
 from tests.book.market import TOKEN, custodial
 from tests.nodes import RpcError
 from tests.settlement.exchange import Exchange

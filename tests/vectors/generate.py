@@ -12,10 +12,27 @@ from pathlib import Path
 
 from coincurve import PrivateKey
 
-from suan.core import lifecycle, money_outcomes, units
-from suan.core.identity import address_of, keccak, market_domain, registry_domain, to_hex
+from suan.core import lifecycle, units
+from suan.core.contract.proving import prove_records
+from suan.core.contract.records import (
+    BatchHead,
+    Clearing,
+    Outcome,
+    Record,
+    batch_tree,
+    pack_outcomes,
+    trade_id,
+    verifier_set_id,
+)
+from suan.core.delivery.receipts import Receipt
+from suan.core.encoding import keccak, to_hex
+from suan.core.evidence.proofs import Anchor, receipt_proof
 from suan.core.merkle import StandardTree
-from suan.core.orders import (
+from suan.core.settlement import money_outcomes
+from suan.core.settlement.split import MarketParameters, split
+from suan.core.signing.domains import market_domain, registry_domain
+from suan.core.signing.recover import address_of
+from suan.core.signing.structs import (
     Acceptance,
     Acknowledgement,
     Bid,
@@ -30,22 +47,7 @@ from suan.core.orders import (
     Voucher,
     WithdrawalRequest,
 )
-from suan.core.proofs import Anchor, receipt_proof
-from suan.core.receipts import Receipt
-from suan.core.records import pack_outcomes
-from suan.core.settlement import (
-    BatchHead,
-    Clearing,
-    MarketParameters,
-    Outcome,
-    Record,
-    batch_tree,
-    prove_records,
-    split,
-    trade_id,
-    verifier_set_id,
-)
-from suan.core.typed import Struct, layout
+from suan.core.signing.typed import Struct, layout
 from suan.core.units import BaseUnits, Price, WorkUnits
 
 FOLDER = Path(__file__).parent

@@ -7,11 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ledger import conf, node
-from ledger.chain.deploy import PROFILES, DeployError, Parameters, deploy
-from ledger.chain.gateway import NodeError
+from ledger import conf
+from ledger.chain import NodeError
 from ledger.chain.signer import Signer
-from suan.core.identity import normalise_address
+from ledger.control import node
+from ledger.deployment.deploy import PROFILES, DeployError, Parameters, deploy
+from suan.core.encoding import normalise_address
 from suan.core.problems import FieldError
 
 GAS_MONEY_WEI = 10_000 * 10**18

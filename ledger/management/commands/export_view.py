@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from ledger.export import view
+from ledger.reconciliation import view
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""manage.py grant_roles: a database role for each kind of process, with the rights that ledger/roles.py names."""
+"""manage.py grant_roles: a database role for each kind of process, with the rights that ledger/control/roles.py names."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from psycopg import sql
 
-from ledger.roles import ROLES, Role, rights
+from ledger.control import ROLES, Role, rights
 
 ATTRIBUTES = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS")
 POLICIES = """

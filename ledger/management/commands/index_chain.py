@@ -8,9 +8,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ledger import loop, node, queries
-from ledger.incoming import Indexer, Progress
-from ledger.posting import post_final_events
+from ledger import queries
+from ledger.control import loop, node
+from ledger.indexer import Indexer, Progress
+from ledger.journal import post_final_events
 
 PROGRESS_BLOCKS = 1_000
 

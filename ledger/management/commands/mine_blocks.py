@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ledger import loop, node
 from ledger.chain.rpc import LocalChain
+from ledger.control import loop, node
 
 
 class Miner:

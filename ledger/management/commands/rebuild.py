@@ -1,4 +1,4 @@
-"""manage.py rebuild [NAME …]: derived tables made again from their sources (ledger/rebuild.py). Safe to repeat."""
+"""manage.py rebuild [NAME …]: derived tables made again from their sources (ledger/indexer/rebuild.py). Safe to repeat."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ledger import node, rebuild
-from ledger.chain.gateway import NodeError
+from ledger.chain import NodeError
+from ledger.control import node
 from ledger.errors import LedgerError
+from ledger.indexer import rebuild
 
 
 class Command(BaseCommand):

@@ -6,8 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ledger import conf, node, pausing, queries, switch
-from ledger.chain.gateway import NodeError
+from ledger import conf, queries
+from ledger.chain import NodeError
+from ledger.control import kill_switch, node, pausing
 from ledger.errors import LedgerError
 from ledger.management import persons
 
@@ -16,7 +17,7 @@ class Command(BaseCommand):
     help = "Ask to resume what was stopped; when a second person has asked too, it goes on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("switch", choices=[switch.TRADING, switch.CONTRACT])
+        parser.add_argument("switch", choices=[kill_switch.TRADING, kill_switch.CONTRACT])
         parser.add_argument(
             "--person", required=True, help="user name of a person with is_staff; the password is asked"
         )
@@ -29,14 +30,14 @@ class Command(BaseCommand):
 
 def resume(name: str, person: str, reason: str, *, say: Any) -> None:
     try:
-        row = switch.resume(switch=name, person=person, reason=reason, now=timezone.now())
+        row = kill_switch.resume(switch=name, person=person, reason=reason, now=timezone.now())
     except LedgerError as error:
         # Two persons have agreed before, and the transaction was lost on the way: it may go out again.
-        if name != switch.CONTRACT or not switch.is_resumed(name):
+        if name != kill_switch.CONTRACT or not kill_switch.is_resumed(name):
             raise CommandError(str(error)) from error
     else:
         say(f"{name} goes on since {row.created_at:%Y-%m-%d %H:%M:%S} UTC")
-    if name == switch.CONTRACT:
+    if name == kill_switch.CONTRACT:
         unpause(say)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ledger import node, queries
+from ledger import queries
+from ledger.control import node
 from ledger.errors import LedgerError
-from ledger.rewind import rewind
+from ledger.indexer import rewind
 
 
 class Command(BaseCommand):

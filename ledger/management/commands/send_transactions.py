@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from ledger import loop, node
-from ledger.sender import Sender
+from ledger.control import loop, node
+from ledger.outbox import Sender
 
 
 class Command(BaseCommand):

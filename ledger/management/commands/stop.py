@@ -6,8 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ledger import conf, node, pausing, queries, switch
-from ledger.chain.gateway import NodeError
+from ledger import conf, queries
+from ledger.chain import NodeError
+from ledger.control import kill_switch, node, pausing
 from ledger.errors import LedgerError
 from ledger.management import persons
 
@@ -16,7 +17,7 @@ class Command(BaseCommand):
     help = "Stop trading (no new orders, auctions or locks; cancels work) or pause the contract; the log keeps who and why."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("switch", choices=[switch.TRADING, switch.CONTRACT])
+        parser.add_argument("switch", choices=[kill_switch.TRADING, kill_switch.CONTRACT])
         parser.add_argument("--person", required=True, help="user name of a person with is_staff")
         parser.add_argument("--reason", required=True, help="what everybody may read on the status page")
 
@@ -26,9 +27,9 @@ class Command(BaseCommand):
 
 
 def stop(name: str, person: str, reason: str, *, say: Any) -> None:
-    row = switch.stop(switch=name, person=person, reason=reason, now=timezone.now())
+    row = kill_switch.stop(switch=name, person=person, reason=reason, now=timezone.now())
     say(f"{name} is stopped by {person} since {row.created_at:%Y-%m-%d %H:%M:%S} UTC; two persons resume it")
-    if name == switch.CONTRACT:
+    if name == kill_switch.CONTRACT:
         try:
             sent = pausing.set_paused(
                 paused=True,

@@ -6,8 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ledger import audit, node
-from ledger.chain.gateway import NodeError
+from ledger import reconciliation
+from ledger.chain import NodeError
+from ledger.control import node
 from ledger.errors import NotDeployed
 
 
@@ -21,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, quick: bool, **options: Any) -> None:
         try:
-            report = audit.reconcile(gateway=node.gateway(), now=timezone.now(), deep=not quick)
+            report = reconciliation.reconcile(gateway=node.gateway(), now=timezone.now(), deep=not quick)
         except (NodeError, NotDeployed) as error:
             raise CommandError(f"cannot verify: {error}") from error
         counted = ", ".join(f"{count} {name}" for name, count in report.checked.items())

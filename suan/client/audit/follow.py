@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from suan.client.audit.anchor import Anchor, check_header, choose, standing_hash
 from suan.client.audit.run import Audit
-from suan.client.audit.spans import Span
-from suan.client.audit.storage import PROVEN
+from suan.client.audit.source.anchor import Anchor, check_header, choose, standing_hash
+from suan.client.audit.source.spans import Span
+from suan.client.audit.storage.words import PROVEN
 from suan.client.errors import Unreachable
-from suan.core import abi
+from suan.core.contract import abi
 
 Json = dict[str, Any]
 BLOCKS_PER_STEP = 32
@@ -96,7 +96,7 @@ class Follow:
         before = {name: getattr(report, name) for name in ("differences_total", "events", "words_proven")}
         shown, seals = len(report.differences), len(self.audit.books.seals)
         check_header(report, header)
-        self.audit.chain.as_of = block.hash
+        self.audit.chain.context.as_of = block.hash
         logs = self.rpc.logs_of(self.addresses, block.hash)
         self.audit.chain.fold(Span(block.number, block.hash, logs, near=True))
         report.block, report.block_hash, report.block_time = block.number, block.hash, block.timestamp

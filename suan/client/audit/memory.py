@@ -8,13 +8,16 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from suan.client.audit import acknowledged, orders, receipts, report, state
-from suan.client.audit.codec import Codec
+from suan.client.audit import report, state
+from suan.client.audit.published import acknowledged, orders, receipts
 from suan.client.audit.report import Report
 from suan.client.audit.state import Books
-from suan.client.audit.store import Rows, Store
-from suan.core import market_state, records, signed, terms
-from suan.core import receipts as receipt_rules
+from suan.client.audit.store.codec import Codec
+from suan.client.audit.store.tables import Rows, Store
+from suan.core.contract import places, records
+from suan.core.delivery import receipts as receipt_rules
+from suan.core.orders import terms
+from suan.core.signing import structs
 
 _MODULES = (
     state,
@@ -22,9 +25,9 @@ _MODULES = (
     acknowledged,
     orders,
     receipts,
-    market_state,
+    places,
     records,
-    signed,
+    structs,
     terms,
     receipt_rules,
 )

@@ -8,8 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suan.client.audit import acknowledged
-from suan.client.audit.anchor import (
+from suan.client.audit.memory import books_in, open_store, report_in
+from suan.client.audit.progress import Progress
+from suan.client.audit.published import acknowledged
+from suan.client.audit.published.clearings import ClearingAudit
+from suan.client.audit.published.files import check_published
+from suan.client.audit.published.orders import OrderShelf
+from suan.client.audit.published.receipts import ReceiptAudit
+from suan.client.audit.published.rerun import Rerun
+from suan.client.audit.replay.chain import ChainAudit
+from suan.client.audit.replay.context import Context
+from suan.client.audit.replay.parameters import read_parameters
+from suan.client.audit.report import Report
+from suan.client.audit.source.anchor import (
     CONFIRMATIONS,
     Anchor,
     check_header,
@@ -17,21 +28,12 @@ from suan.client.audit.anchor import (
     standing,
     standing_hash,
 )
-from suan.client.audit.chain import ChainAudit, read_parameters
-from suan.client.audit.clearings import ClearingAudit
-from suan.client.audit.evidence import open_evidence
-from suan.client.audit.memory import books_in, open_store, report_in
-from suan.client.audit.orders import OrderShelf
-from suan.client.audit.progress import Progress
-from suan.client.audit.published import check_published
-from suan.client.audit.receipts import ReceiptAudit
-from suan.client.audit.report import Report
-from suan.client.audit.rerun import Rerun
-from suan.client.audit.spans import Span, ancestors, spans
-from suan.client.audit.storage import StorageAudit
+from suan.client.audit.source.evidence import open_evidence
+from suan.client.audit.source.spans import Span, ancestors, spans
+from suan.client.audit.storage.words import StorageAudit
 from suan.client.errors import Unreachable, UsageError
 from suan.client.rpc import Rpc
-from suan.core.identity import canonical_json, normalise_address, sha256_hex
+from suan.core.encoding import canonical_json, normalise_address, sha256_hex
 
 COMMIT_SECONDS = 2.0
 """A killed run loses so much work, and the span of blocks that it was reading."""
@@ -106,9 +108,10 @@ class Audit:
         report.chain_id, report.market = self.parameters.chain_id, self.parameters.market
         report.block, report.block_hash = anchor.number, anchor.hash
         report.state_root, report.block_time = "0x" + anchor.state_root.hex(), anchor.timestamp
-        self.chain = ChainAudit(self.rpc, self.parameters, books, report, store.settle, anchor.hash)
+        context = Context(self.rpc, self.parameters, books, report, anchor.hash)
+        self.chain = ChainAudit(context, store.settle)
         self.shelf = OrderShelf(
-            self.evidence, self.chain.domain, books, report, store, self.chain.accepted_by_wallet
+            self.evidence, context.domain, books, report, store, context.accepted_by_wallet
         )
         self.again = Rerun(self.evidence, report, store, self.wish.rerun_ppm)
         self.receipts = ReceiptAudit(books, self.evidence, self.shelf, report, store, self.again.consider)

@@ -1,7 +1,7 @@
 """A report that an auditor signs: what was checked, from what, with which result, by whom. Anybody can check the signature.
 
-What is signed is a text for personal_sign of EIP-191 (`suan.core.messages.audit_report_text`). It names the market, the block,
-the number of differences and the SHA-256 of the canonical JSON of `statement`, so a wallet shows what its owner puts a name to.
+What is signed is a text for personal_sign of EIP-191 (`suan.core.signing.audit_report_text`). It names the market, the block, the
+number of differences and the SHA-256 of the canonical JSON of `statement`, so a wallet shows what its owner puts a name to.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from suan.client.audit.report import Report
 from suan.client.audit.run import Wish
 from suan.client.errors import UsageError
 from suan.client.keystore import LocalKey
-from suan.core import identity
-from suan.core.messages import audit_report_text, personal_digest
+from suan.core import encoding, signing
+from suan.core.signing import audit_report_text, personal_digest
 
 Json = dict[str, Any]
 FORM = "suan audit report 1"
@@ -75,7 +75,7 @@ def sign(document: Json, key: LocalKey) -> Json:
     return {
         "statement": document,
         "auditor": key.address,
-        "signature": identity.to_hex(key.sign_digest(digest)),
+        "signature": encoding.to_hex(key.sign_digest(digest)),
     }
 
 
@@ -95,14 +95,14 @@ def read(path: Path) -> Checked:
         if path.stat().st_size > REPORT_BYTES_MAX:
             raise UsageError(f"{path} is larger than {REPORT_BYTES_MAX} bytes, more than any report")
         document = json.loads(path.read_bytes())
-        content, auditor = document["statement"], identity.normalise_address(document["auditor"])
+        content, auditor = document["statement"], encoding.normalise_address(document["auditor"])
         digest = personal_digest(_text(content, auditor))
-        signature = identity.from_hex(document["signature"], length=65)
+        signature = encoding.from_hex(document["signature"], length=65)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{path} is not a signed audit report: {error!r}") from error
     try:
-        signer = identity.recover(digest, signature)
-    except identity.BadSignature as error:
+        signer = signing.recover(digest, signature)
+    except signing.BadSignature as error:
         raise UsageError(f"the signature in {path} is none: {error}") from error
     return Checked(signer, auditor, content)
 
@@ -116,5 +116,5 @@ def _text(content: Json, auditor: str) -> str:
         block=int(report["block"]),
         block_hash=str(report["block_hash"]),
         differences=int(report["differences_total"]),
-        sha256=identity.sha256_hex(identity.canonical_json(content)),
+        sha256=encoding.sha256_hex(encoding.canonical_json(content)),
     )

@@ -7,9 +7,8 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from suan.core.market_state import PLACES, OrderState
-from suan.core.records import BatchHead, Record
-from suan.core.signed import SIDE_SELL
+from suan.core.contract import PLACES, BatchHead, OrderState, Record
+from suan.core.signing import SIDE_SELL
 
 Json = dict[str, Any]
 

@@ -13,18 +13,22 @@ from suan.core.clearing.auction import (
     split_runs,
 )
 from suan.core.clearing.book import BadBook, BidEntry, ClearingBook, OfferEntry, entry_from_json
-from suan.core.clearing.capacity import START_ALLOWANCE_SECONDS
-from suan.core.clearing.evidence import (
-    ClearingDocument,
-    clear_document,
-    read_document,
-    replay,
+from suan.core.clearing.capacity import START_ALLOWANCE_SECONDS, seconds_to_work
+from suan.core.clearing.evidence import ClearingDocument, clear_document, read_document, replay
+from suan.core.clearing.explain import (
+    HALTED,
+    NOT_CLEARED_YET,
+    REFUSED,
+    SUSPENDED,
+    UNFUNDED,
+    Explanation,
+    Reasons,
+    explain,
+    kept_out,
 )
-from suan.core.clearing.explain import Explanation, Reasons, explain
 
 __all__ = [
     "ALLOCATIONS_MAX",
-    "START_ALLOWANCE_SECONDS",
     "BadBook",
     "BidEntry",
     "ClearingBook",
@@ -32,14 +36,22 @@ __all__ = [
     "ClearingResult",
     "Exclusion",
     "Explanation",
+    "HALTED",
+    "NOT_CLEARED_YET",
     "OfferEntry",
     "ProposedTrade",
+    "REFUSED",
     "Reasons",
+    "START_ALLOWANCE_SECONDS",
+    "SUSPENDED",
+    "UNFUNDED",
     "clear",
     "clear_document",
     "entry_from_json",
     "explain",
+    "kept_out",
     "read_document",
     "replay",
+    "seconds_to_work",
     "split_runs",
 ]

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from suan.core.identity import JSON_INTEGER_MAX, canonical_json, keccak, ord_id, parse_id
+from suan.core.encoding import JSON_INTEGER_MAX, canonical_json, keccak
+from suan.core.ids import ord_id, parse_id
 from suan.core.problems import FieldError
 
 Json = dict[str, Any]

@@ -26,16 +26,9 @@ from suan.core.clearing.book import (
     read_int,
     read_order,
 )
-from suan.core.identity import (
-    JSON_INTEGER_MAX,
-    ZERO_BYTES32,
-    canonical_json,
-    keccak,
-    ord_id,
-    product_id,
-    trd_id,
-)
-from suan.core.records import Clearing, order_set_root, trade_id
+from suan.core.contract import Clearing, order_set_root, trade_id
+from suan.core.encoding import JSON_INTEGER_MAX, ZERO_BYTES32, canonical_json, keccak
+from suan.core.ids import ord_id, product_id, trd_id
 
 VERSION: Final = 1
 CLEARING_BYTES_MAX: Final = 64 * 2**20

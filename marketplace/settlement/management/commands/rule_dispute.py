@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from marketplace.clearing.models import Trade
 from marketplace.problems import DomainError
 from marketplace.settlement.lockbatches import BatchUnknown
-from marketplace.settlement.ruling import rule_dispute
+from marketplace.settlement.verbs.ruling import rule_dispute
+from suan.core.contract import Outcome, OutcomeKind
 from suan.core.problems import FieldError
-from suan.core.records import Outcome, OutcomeKind
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""Verbs of accounts by group; others call them through `marketplace.accounts.actions`."""

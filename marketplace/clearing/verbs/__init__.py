@@ -1,0 +1,1 @@
+"""Verbs of clearing by group; others call them through `marketplace.clearing.actions`."""

@@ -1,0 +1,1 @@
+"""Verbs of settlement by group; others call them through `marketplace.settlement.actions`."""

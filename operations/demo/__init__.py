@@ -1,0 +1,1 @@
+"""`make demo`: strangers trade real jobs on a market of their own, and what came of it is told."""

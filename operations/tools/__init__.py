@@ -1,0 +1,1 @@
+"""An operator's and a developer's tools: backup and restore, a static analyser."""

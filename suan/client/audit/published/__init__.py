@@ -1,0 +1,1 @@
+"""Published evidence against the replayed history: orders, auctions, receipts, re-runs."""

@@ -1,0 +1,251 @@
+"""Every verdict and every end of a trade: who decided, what was paid, and whether the time had come.
+
+A TradeClosed event does not say why. The events after it in the same transaction do (BatchSettled, DisputeRuled), or the
+calldata, or, for a call that came through another contract, the time. Known limit: what stands on signatures (decide, accept,
+attestDelivery, rule) can be checked only when the call was sent straight to the Market.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suan.client.audit.replay import disputes
+from suan.client.audit.replay.context import Context
+from suan.client.audit.replay.events import Event
+from suan.client.audit.replay.step import Step, outcomes_of, paid_for
+from suan.client.audit.state import TradeView, VerdictView
+from suan.core import encoding
+from suan.core.contract import (
+    Outcome,
+    OutcomeKind,
+    abi,
+    pack_outcomes,
+    pay_attested_after,
+    refund_after,
+)
+from suan.core.settlement import allows
+from suan.core.signing import Acceptance, DeliveryAttestation, Verdict
+
+Json = dict[str, Any]
+EVENTS = frozenset({
+    "BatchDecided", "BatchSettled", "OutcomeRefused", "TradeClosed", "DeliveryAttested", "DisputeOpened", "ReceiptRevealed",
+    "DisputeRuled",
+})  # fmt: skip
+
+
+def check(audit: Context, block: int, tx_hash: str, events: list[Event]) -> None:
+    """Check the closing events of one transaction and fold them into the books."""
+    step = _Close(audit, block, tx_hash)
+    for event in events:
+        values = event.values
+        if event.name in ("TradeClosed", "OutcomeRefused"):
+            step.ends.append(event)
+        elif event.name == "BatchDecided":
+            step.decided(values)
+        elif event.name == "BatchSettled":
+            step.settled(values)
+        elif event.name == "DeliveryAttested":
+            step.attested(values)
+        elif event.name == "DisputeOpened":
+            disputes.opened(step, values)
+        elif event.name == "ReceiptRevealed":
+            disputes.revealed(step, values)
+        elif event.name == "DisputeRuled":
+            disputes.ruled(step, values)
+    for event in step.ends:
+        step.ended(event)
+
+
+class _Close(Step):
+    """Verdicts, their settlement, and ends by signature or time."""
+
+    # ------------------------------------------------------------------------------------------ by verdict
+
+    def decided(self, values: Json) -> None:
+        """k of n verifiers of the set signed the outcomes; the trades that were open wait for the dispute window."""
+        books, batch, bits = self.books, values["batch_id"], values["bits"]
+        outcomes = self._signed_outcomes(values)
+        before = books.verdicts.get(values["verdict"])
+        if before is not None and (before.refused or before.bits):
+            self.report.differ(self.tx_hash, "verdict", "one that was not decided before", values["verdict"])
+        if batch not in books.batches:
+            self.report.differ(self.tx_hash, "lock batch", "one that was opened", batch)
+        named = sum(1 << index for index in outcomes)
+        self.report.expect(self.tx_hash, "trades decided", named & books.open_bits.get(batch, 0), bits)
+        due = self.at + self.parameters.dispute_window
+        self.report.expect(self.tx_hash, "end of the dispute window", due, values["settle_after"])
+        books.open_bits[batch] = books.open_bits.get(batch, 0) & ~bits
+        root = values["receipts_root"]
+        books.verdicts[values["verdict"]] = VerdictView(batch, root, bits, values["settle_after"], outcomes)
+        trades = {
+            trade: outcome
+            for index, outcome in outcomes.items()
+            if bits >> index & 1 and (trade := books.trade_at.get((batch, index)))
+        }
+        seal = {"batch_id": batch, "receipts_root": root, "trades": trades}
+        books.seals.append(seal | {"tx_hash": self.tx_hash, "block": self.block})
+
+    def _signed_outcomes(self, values: Json) -> dict[int, tuple[int, int, int]]:
+        """What the calldata decides, by index; empty (and a difference) if there is no such call."""
+        if not self.sent("decide"):
+            return {}
+        head = abi.struct_of("BatchHead", self.arguments["head"])
+        outcomes = outcomes_of(self.arguments)
+        root = self.arguments["receipts_root"]
+        verdict = Verdict(head.id(), pack_outcomes(outcomes), encoding.from_hex(root))
+        self.report.expect(self.tx_hash, "lock batch", encoding.to_hex(head.id()), values["batch_id"])
+        self.report.expect(self.tx_hash, "receipts root", root, values["receipts_root"])
+        self.report.expect(self.tx_hash, "verdict", encoding.to_hex(verdict.struct_hash()), values["verdict"])
+        set_id = self.arguments["head"]["verifier_set"]
+        self.quorum(self.tx_hash, set_id, verdict.digest(self.audit.domain))
+        return {index: (one.kind, one.runs_delivered, one.units) for index, one in outcomes}
+
+    def settled(self, values: Json) -> None:
+        """Not before its time: all that waited was paid, opened again as impossible, or left for the next payout window."""
+        batch, subject = values["batch_id"], f"verdict {values['verdict']}"
+        ends = self._ends_of(batch)
+        verdict = self.books.verdicts.get(values["verdict"])
+        if verdict is None or verdict.batch != batch:
+            self.report.differ(self.tx_hash, "settlement", "of a verdict that was decided", values["verdict"])
+            verdict = VerdictView(batch, "", 0, 0, {})
+        if self.at < verdict.settle_after:
+            self.report.differ(subject, "settlement", f"not before {verdict.settle_after}", self.at)
+        closed, refused = self._due(verdict)
+        self.report.expect(subject, "trades settled", closed, values["bits"])
+        found = {"TradeClosed": 0, "OutcomeRefused": 0}
+        for event, trade in ends:
+            index = trade.record.index
+            found[event.name] |= 1 << index
+            said = tuple(event.values[name] for name in ("kind", "runs_delivered", "units"))
+            name = f"trd_{event.values['trade']}"
+            self.report.expect(name, "outcome", verdict.outcomes.get(index), said)
+            if event.name == "TradeClosed":
+                self.close(trade, event.values, "settle")
+        self.report.expect(subject, "trades closed", closed, found["TradeClosed"])
+        self.report.expect(subject, "outcomes refused", refused, found["OutcomeRefused"])
+        self.books.open_bits[batch] = self.books.open_bits.get(batch, 0) | refused
+        verdict.bits &= ~(closed | refused)
+        verdict.refused = verdict.refused or bool(refused)
+        self.books.verdicts[values["verdict"]] = verdict
+
+    def _due(self, verdict: VerdictView) -> tuple[int, int]:
+        """Bits of the trades that a settlement pays now and of those whose outcome is impossible; counts what is paid out."""
+        head = self.books.batches.get(verdict.batch)
+        set_id = "" if head is None else encoding.to_hex(head.verifier_set)
+        cap, (window, before) = self.payout_cap(set_id), self.paid_out(set_id)
+        closed = refused = paid = 0
+        for index, values in verdict.outcomes.items():
+            trade = self.books.trade_at.get((verdict.batch, index))
+            if not verdict.bits >> index & 1 or trade is None:
+                continue
+            record, outcome = self.books.trades[trade].record, Outcome(*values)
+            pays = paid_for(record, outcome)
+            if pays > cap or not allows(record, outcome):
+                refused |= 1 << index
+            elif before + paid + pays <= cap:
+                closed, paid = closed | 1 << index, paid + pays
+        if paid:
+            self.books.paid_out[set_id] = (window, before + paid)
+        return closed, refused
+
+    def _ends_of(self, batch: str) -> list[tuple[Event, TradeView]]:
+        """The trades of this batch that ended so far in this transaction, taken out of `ends`."""
+        mine, others = [], []
+        for event in self.ends:
+            trade = self.books.trades.get(event.values["trade"])
+            if trade is not None and trade.batch == batch:
+                mine.append((event, trade))
+            else:
+                others.append(event)
+        self.ends = others
+        return mine
+
+    # ------------------------------------------------------------------------------------------ by signature or time
+
+    def ended(self, event: Event) -> None:
+        """A trade that ended for none of the reasons that have an event of their own."""
+        values = event.values
+        subject = f"trd_{values['trade']}"
+        trade = self.books.trades.get(values["trade"])
+        if event.name != "TradeClosed" or trade is None:
+            self.report.differ(subject, "close", "once, after its lock, with a reason", event.name)
+            return
+        bit = 1 << trade.record.index
+        if not self.books.open_bits.get(trade.batch, 0) & bit:
+            self.report.differ(subject, "close", "of a trade that is open and not decided", "not open")
+        if self.name == "accept":
+            self._accepted(subject, trade, values)
+        elif values["kind"] == OutcomeKind.REFUNDED:
+            self._refunded(subject, trade)
+        else:
+            self._paid_as_attested(subject, trade, values)
+        self.books.open_bits[trade.batch] = self.books.open_bits.get(trade.batch, 0) & ~bit
+        self.close(trade, values, self.name)
+
+    def _accepted(self, subject: str, trade: TradeView, values: Json) -> None:
+        """The side that the outcome costs money signed it."""
+        account, record = self.arguments["account"], trade.record
+        outcomes = outcomes_of(self.arguments)
+        said = Outcome(values["kind"], values["runs_delivered"], values["units"])
+        self.report.expect(subject, "accepted outcome", dict(outcomes).get(record.index), said)
+        loser = record.buyer if said.kind == OutcomeKind.SETTLED else record.provider
+        self.report.expect(subject, "accepted by the side that it costs money", loser, account)
+        self.report.expect(subject, "kind of an accepted outcome", True, said.kind != OutcomeKind.SLASHED)
+        digest = Acceptance(encoding.from_hex(trade.batch), pack_outcomes(outcomes)).digest(self.audit.domain)
+        signed = self.audit.signed_by(account, digest, encoding.from_hex(self.arguments["signature"]))
+        self.report.expect(subject, f"acceptance signed by {account}", True, signed)
+
+    def _refunded(self, subject: str, trade: TradeView) -> None:
+        due = refund_after(trade.record.deliver_by, self.parameters.verification_grace)
+        attested = self.attestation(trade)
+        self.report.expect(
+            subject,
+            "refund not before refund_after, not when attested",
+            True,
+            self.at >= due and attested is None,
+        )
+
+    def _paid_as_attested(self, subject: str, trade: TradeView, values: Json) -> None:
+        """After the verifiers' silence; a payment above the whole payout cap goes alone."""
+        attested = self.attestation(trade)
+        due = pay_attested_after(trade.record.deliver_by, self.parameters.verification_grace)
+        found = (values["kind"], values["runs_delivered"], values["units"])
+        expected = None if attested is None else (int(OutcomeKind.SETTLED), *attested)
+        self.report.expect(subject, "attested work", expected, found)
+        self.report.expect(subject, "attested payment after its window", True, self.at >= due)
+        head = self.books.batches.get(trade.batch)
+        set_id = "" if head is None else encoding.to_hex(head.verifier_set)
+        window, before = self.paid_out(set_id)
+        paid = before + paid_for(trade.record, Outcome(*found))
+        if before and paid > self.payout_cap(set_id):
+            self.report.differ(subject, "paid out in this window", f"at most {self.payout_cap(set_id)}", paid)
+        self.books.paid_out[set_id] = (window, paid)
+
+    def attested(self, values: Json) -> None:
+        """k of n verifiers saw a delivery in time: more runs than before, of a trade that is open."""
+        subject, key = f"trd_{values['trade']}", values["trade"]
+        trade = self.books.trades.get(key)
+        if trade is None:
+            self.report.differ(subject, "attestation", "of a locked trade", "unknown")
+            return
+        record, said = trade.record, (values["runs_delivered"], values["units"])
+        before = self.attestation(trade) or (0, 0)
+        due = refund_after(record.deliver_by, self.parameters.verification_grace)
+        facts = {
+            "attestation in time": self.at < due,
+            "attestation of more runs than before": said[0] > before[0],
+            "attestation of a trade that is open": bool(
+                self.books.open_bits.get(trade.batch, 0) >> record.index & 1
+            ),
+            "attestation of work that the trade can have": allows(
+                record, Outcome(OutcomeKind.SETTLED, *said)
+            ),
+            "attestation in its lock batch": values["batch_id"] == trade.batch,
+        }
+        for name, holds in facts.items():
+            self.report.expect(subject, name, True, holds)
+        if self.sent("attestDelivery"):
+            batch, digest_of = encoding.from_hex(values["batch_id"]), self.audit.domain
+            attestation = DeliveryAttestation(batch, encoding.from_hex(key), *said)
+            self.quorum(self.tx_hash, self.arguments["head"]["verifier_set"], attestation.digest(digest_of))
+        self.books.attestations[(trade.batch, record.index)] = said

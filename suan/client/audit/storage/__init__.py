@@ -1,0 +1,1 @@
+"""The fold against the contract's storage, each word proven."""

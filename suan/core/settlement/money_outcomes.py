@@ -1,0 +1,247 @@
+"""Who gets what when a trade or a run ends, and at every timeout: what a buyer is shown before bidding.
+
+The two tables are data: docs/money-outcomes.md is rendered from them, the pages show them, and tests hold
+them against `settlement.outcome_of` and `settlement.split`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from suan.core.contract import OutcomeKind, ReceiptVerdict
+from suan.core.delivery import ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How one run can end. billed: whether counted work is paid (within minimum and ceiling)."""
+
+    verdict: ReceiptVerdict
+    exit_reason: ExitReason | None
+    name: str
+    billed: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradeEnd:
+    """What happens to a trade in a state when something happens or a time passes.
+
+    state: of `lifecycle`. kind: how it closes on chain, None where nothing was locked. acts: who can cause it.
+    """
+
+    state: str
+    event: str
+    when: str
+    acts: str
+    kind: OutcomeKind | None
+    buyer: str
+    provider: str
+    others: str
+    quantity: str
+
+
+_COUNTED: Final = "counted work, at least 10 % of the ceiling, at most the ceiling"
+_BACK: Final = "whole lock"
+_BOND: Final = "bond back"
+_ALL_BACK: Final = "all units return to the offer, all runs to the bid; they trade again until deliver by"
+
+RUN_ENDS: Final = (
+    RunEnd(ReceiptVerdict.ACCEPTED, ExitReason.OK, "finished", True, _COUNTED),
+    RunEnd(
+        ReceiptVerdict.ACCEPTED,
+        ExitReason.EXIT,
+        "exited with an error code",
+        True,
+        "the job's own doing; the output is delivered",
+    ),
+    RunEnd(
+        ReceiptVerdict.ACCEPTED,
+        ExitReason.TRAP,
+        "trapped",
+        True,
+        "the job's own doing; the output that exists is delivered",
+    ),
+    RunEnd(
+        ReceiptVerdict.ACCEPTED,
+        ExitReason.CEILING,
+        "reached its ceiling",
+        True,
+        "the buyer set it; the output that exists is delivered",
+    ),
+    RunEnd(
+        ReceiptVerdict.ACCEPTED,
+        ExitReason.MEMORY,
+        "asked for more memory than the bid allows",
+        True,
+        "the buyer set the limit",
+    ),
+    RunEnd(ReceiptVerdict.ACCEPTED, ExitReason.STACK, "overflowed its stack", True, "the job's own doing"),
+    RunEnd(
+        ReceiptVerdict.ACCEPTED,
+        ExitReason.TIMEOUT,
+        "ran out of wall-clock time",
+        False,
+        "depends on the provider's machine: nothing is paid, the run trades again",
+    ),
+    RunEnd(
+        ReceiptVerdict.ACCEPTED,
+        ExitReason.REFUSED,
+        "module not acceptable to the runner",
+        False,
+        "nothing was computed: nothing is paid, the run trades again",
+    ),
+    RunEnd(
+        ReceiptVerdict.MISSING,
+        None,
+        "no receipt, or no output, until deliver by",
+        False,
+        "agent lost or too slow: nothing is paid, the run trades again",
+    ),
+    RunEnd(
+        ReceiptVerdict.UNDECIDED,
+        None,
+        "our own engines disagree or cannot finish",
+        False,
+        "doubt never costs the provider its bond: nothing is paid, the run trades again",
+    ),
+    RunEnd(
+        ReceiptVerdict.REJECTED,
+        None,
+        "false receipt, confirmed by a second engine",
+        False,
+        "the whole trade is unpaid and the bond is slashed",
+    ),
+)
+
+TRADE_ENDS: Final = (
+    TradeEnd(
+        "matched", "order canceled before the lock, or the fill is refused", "any time", "maker or contract",
+        None, "hold released", "hold released", "-", "returns to both orders",
+    ),
+    TradeEnd(
+        "locking", "the contract refuses the fill (`FillRejected`)", "at inclusion", "contract",
+        None, "hold released", "hold released", "-", "returns to both orders",
+    ),
+    TradeEnd(
+        "locking", "the opening transaction cannot be included", "until deliver by", "the exchange",
+        None, "hold stays until it is planned again", "hold stays", "-", "stays with the trade",
+    ),
+    TradeEnd(
+        "locked", "no run delivered", "deliver by, then the dispute window after a verdict", "k of n verifiers",
+        OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+    ),
+    TradeEnd(
+        "locked", "verifiers silent, delivery not attested", "refund after = deliver by + grace", "anyone",
+        OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+    ),
+    TradeEnd(
+        "delivered", "delivery attested, then verifiers silent", "deliver by + 2 x grace", "anyone",
+        OutcomeKind.SETTLED, "lock less payment for the attested work", "payment less fee, bond back",
+        "treasury: fee", "units not used return to the offer, runs not delivered to the bid",
+    ),
+    TradeEnd(
+        "delivered", "delivery not attested, verifiers silent", "refund after = deliver by + grace", "anyone",
+        OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+    ),
+    TradeEnd(
+        "verified", "at least one run billed, none false", "the dispute window after the verdict",
+        "k of n verifiers, then anyone", OutcomeKind.SETTLED, "lock less payment for billed work",
+        "payment less fee, bond back", "treasury: fee",
+        "units not used return to the offer, runs not delivered to the bid",
+    ),
+    TradeEnd(
+        "verified", "no run billed, none false", "the dispute window after the verdict",
+        "k of n verifiers, then anyone", OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+    ),
+    TradeEnd(
+        "verified", "a receipt is false, confirmed by a second engine", "the dispute window after the verdict",
+        "k of n verifiers, then anyone", OutcomeKind.SLASHED, _BACK, "nothing",
+        "re-run account: price of the recomputed work, at most the bond; pool: rest of the bond", _ALL_BACK,
+    ),
+    TradeEnd(
+        "locked", "the buyer accepts the work by signature", "any time before a verdict", "the buyer alone",
+        OutcomeKind.SETTLED, "lock less payment for the accepted work", "payment less fee, bond back",
+        "treasury: fee", "units not used return to the offer, runs not delivered to the bid",
+    ),
+    TradeEnd(
+        "locked", "the provider gives up by signature", "any time before a verdict", "the provider alone",
+        OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+    ),
+    TradeEnd(
+        "closing", "no verdict could be included", "refund after = deliver by + grace", "anyone",
+        OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+    ),
+    TradeEnd(
+        "closing", "the payout cap of the verifiers is reached", "the next window", "anyone",
+        None, "lock stays", "bond stays", "-", "stays with the trade",
+    ),
+    TradeEnd(
+        "closing", "disputed, paid by verdict, no receipt revealed", "one window after the dispute", "anyone",
+        OutcomeKind.REFUNDED, _BACK, "bond back, less the reward", "challenger: its bond and up to as much again",
+        _ALL_BACK,
+    ),
+    TradeEnd(
+        "closing", "disputed, arbiters silent", "two windows after the dispute", "anyone",
+        None, "as decided", "as decided", "challenger: its bond", "as decided",
+    ),
+    TradeEnd(
+        "closing", "disputed, arbiters confirm what was decided", "within two windows", "k of n arbiters",
+        None, "as decided; the challenger's bond if it was attacked",
+        "as decided; the challenger's bond if it was attacked", "challenger: nothing", "as decided",
+    ),
+    TradeEnd(
+        "closing", "disputed, arbiters rule otherwise", "within two windows", "k of n arbiters",
+        None, "as ruled, less the reward if it loses by the ruling",
+        "as ruled, less the reward if it loses by the ruling",
+        "challenger: its bond and up to as much again from the loser, or from the pool after a slash",
+        "as ruled",
+    ),
+)  # fmt: skip
+
+
+def render_markdown() -> str:
+    """docs/money-outcomes.md."""
+    lines = [_HEAD, "| a run that | verdict | exit reason | billed | because |", "|---|---|---|---|---|"]
+    for run in RUN_ENDS:
+        reason = "-" if run.exit_reason is None else f"{run.exit_reason.value} {run.exit_reason.name.lower()}"
+        verdict = f"{run.verdict.value} {run.verdict.name.lower()}"
+        lines.append(f"| {run.name} | {verdict} | {reason} | {'yes' if run.billed else 'no'} | {run.why} |")
+    lines += [
+        _TRADES,
+        "| state | event | when | who can cause it | closes as | buyer gets | provider gets | ",
+    ]
+    lines[-1] += "others get | quantity |"
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    for end in TRADE_ENDS:
+        kind = "-" if end.kind is None else end.kind.name.lower()
+        cells = (f"`{end.state}`", end.event, end.when, end.acts, kind, end.buyer, end.provider)
+        lines.append("| " + " | ".join((*cells, end.others, end.quantity)) + " |")
+    return "\n".join([*lines, _TAIL])
+
+
+_HEAD: Final = """# Money outcomes
+
+Rendered from `suan/core/settlement/money_outcomes.py`; a test compares. Change the tables there, then run
+`python -m tests.vectors.generate`.
+
+## Runs
+
+A delivered run is billed by what was counted, between 10 % of its ceiling and the ceiling. A delivery counts when
+its output was uploaded and its hash checked.
+"""
+_TRADES: Final = """
+## Trades
+
+Payment = floor(price x billed units / 3,600,000), out of the lock; the fee is part of it. One false receipt slashes
+its whole trade, so a provider should not gamble on one run of many. The slash never reaches the buyer, who could
+otherwise earn by provoking it.
+"""
+_TAIL: Final = """
+## Known limits
+
+- A provider that reports a timeout instead of working loses nothing but the trade; the bid trades again elsewhere.
+- Between deliver by and refund after, the money of an undelivered trade waits for the verifiers or for anyone's refund.
+- Trap, ceiling, memory and stack outcomes cost the buyer; `suan job measure` shows them before the first bid.
+"""

@@ -1,0 +1,1 @@
+"""The runner of WebAssembly jobs: check, instrument, run in a child process."""

@@ -1,0 +1,258 @@
+"""How trades end in the model of the Market: by verdict, by signature, by time; and sessions.
+
+Invariant: whatever ends a trade pays out exactly its payment and its bond; a session's ceiling is locked until it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from suan.core.contract.deadlines import pay_attested_after, refund_after
+from suan.core.contract.limits import PLACES, TERM_SECONDS_MAX
+from suan.core.contract.places import OrderState
+from suan.core.contract.records import (
+    BatchHead,
+    KeySet,
+    Outcome,
+    OutcomeKind,
+    Record,
+    RejectCode,
+    Session,
+    pack_outcomes,
+)
+from suan.core.settlement.outcomes import allows, check_outcome, units_given_back
+from suan.core.settlement.split import MarketParameters, Payout, split
+from suan.core.signing.domains import Domain
+from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Verdict
+from suan.core.units import BaseUnits, Price, WorkUnits, fee, payment
+from tests.oracle.market.state import Delegate, ModelAccount, ModelDispute, ModelSession, Reverted
+
+
+@dataclass
+class Endings:
+    """The state of one Market. delegates: (owner, key, side) -> Delegate, as the Registry answers."""
+
+    domain: Domain
+    parameters: MarketParameters
+    treasury: str
+    pool: str
+    rerun_account: str
+    delegates: dict[tuple[str, str, int], Delegate] = field(default_factory=dict)
+    accounts: dict[str, ModelAccount] = field(default_factory=dict)
+    orders: dict[tuple[str, int, int], OrderState] = field(default_factory=dict)
+    spent: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    open_bits: dict[bytes, int] = field(default_factory=dict)
+    decided: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    refused: set[bytes] = field(default_factory=set)
+    paid_out: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    disputes: dict[tuple[bytes, int], ModelDispute] = field(default_factory=dict)
+    sessions: dict[bytes, ModelSession] = field(default_factory=dict)
+    attestations: dict[tuple[bytes, int], tuple[int, int]] = field(default_factory=dict)
+    batches: int = 0
+    custody: int = 0
+
+    def account(self, owner: str) -> ModelAccount:
+        return self.accounts.setdefault(owner, ModelAccount())
+
+    def order(self, maker: str, side: int, nonce: int) -> OrderState:
+        """The place of the order with this nonce."""
+        return self.orders.setdefault((maker, side, nonce % PLACES), OrderState())
+
+    def decide(
+        self, head: BatchHead, outcomes: Sequence[tuple[int, Outcome]], receipts_root: bytes, *, now: int
+    ) -> bytes:
+        """The id of the verdict; its trades wait until the dispute window is over. Trades that are not open are passed over."""
+        batch = head.id()
+        bits = sum(1 << index for index, _ in outcomes)
+        if not outcomes or bits >> head.count:
+            raise Reverted("MalformedOutcomes")
+        bits &= self.open_bits.get(batch, 0)
+        if not bits:
+            raise Reverted("NothingOpen")
+        verdict = Verdict(batch, pack_outcomes(outcomes), receipts_root).struct_hash()
+        if verdict in self.refused:
+            raise Reverted("MalformedOutcomes")
+        self.open_bits[batch] ^= bits
+        self.decided[verdict] = (bits, now + self.parameters.dispute_window)
+        return verdict
+
+    def settle(
+        self,
+        head: BatchHead,
+        verifiers: KeySet,
+        records: Sequence[Record],
+        outcomes: Sequence[tuple[int, Outcome]],
+        receipts_root: bytes,
+        *,
+        now: int,
+    ) -> int:
+        """Bits of the trades that ended. Impossible outcomes open their trade again; the payout cap lets others wait."""
+        batch = head.id()
+        verdict = Verdict(batch, pack_outcomes(outcomes), receipts_root).struct_hash()
+        waiting, settle_after = self.decided.get(verdict, (0, 0))
+        if not waiting:
+            raise Reverted("NothingOpen")
+        if now < settle_after:
+            raise Reverted("TooEarly")
+        window, paid = self._paid_out(head.verifier_set, now)
+        closed = refused = 0
+        for record, (_, outcome) in zip(records, outcomes, strict=True):
+            bit = 1 << record.index
+            if not waiting & bit:
+                continue
+            pays = payment(Price(record.price), WorkUnits(outcome.units)) if outcome.kind == 1 else 0
+            if pays > verifiers.payout_cap or not allows(record, outcome):
+                refused |= bit
+            elif paid + pays <= verifiers.payout_cap:
+                paid, closed = paid + pays, closed | bit
+                self._pay(record, outcome)
+        if not closed | refused:
+            raise Reverted("PayoutCapReached")
+        if paid and closed:
+            self.paid_out[head.verifier_set] = (window, paid)
+        self.open_bits[batch] |= refused
+        if refused:
+            self.refused.add(verdict)
+        waiting &= ~(closed | refused)
+        if waiting:
+            self.decided[verdict] = (waiting, settle_after)
+        else:
+            del self.decided[verdict]
+        return closed
+
+    def accept(
+        self,
+        head: BatchHead,
+        account: str,
+        records: Sequence[Record],
+        outcomes: Sequence[tuple[int, Outcome]],
+    ) -> int:
+        """Bits of the trades that the losing side ended by its signature; ended trades are passed over."""
+        batch, closed = head.id(), 0
+        for record, (index, outcome) in zip(records, outcomes, strict=True):
+            loser = record.buyer if outcome.kind == OutcomeKind.SETTLED else record.provider
+            if loser != account:
+                raise Reverted("InvalidSignature")
+            if index != record.index or outcome.kind == OutcomeKind.SLASHED or not allows(record, outcome):
+                raise Reverted("InvalidOutcome")
+        for record, (_, outcome) in zip(records, outcomes, strict=True):
+            if self.open_bits.get(batch, 0) & (1 << record.index):
+                self._close_trade(batch, record, outcome)
+                closed |= 1 << record.index
+        if not closed:
+            raise Reverted("NothingOpen")
+        return closed
+
+    def refund(self, head: BatchHead, records: Sequence[Record], *, now: int) -> None:
+        batch = head.id()
+        still_open = [r for r in records if self.open_bits.get(batch, 0) & (1 << r.index)]
+        for record in still_open:
+            if now < refund_after(record.deliver_by, self.parameters.verification_grace):
+                raise Reverted("TooEarly")
+            if (batch, record.index) in self.attestations:
+                raise Reverted("TradeAttested")
+        if not still_open:
+            raise Reverted("NothingOpen")
+        for record in still_open:
+            self._close_trade(batch, record, Outcome(OutcomeKind.REFUNDED, 0, 0))
+
+    def attest_delivery(
+        self, head: BatchHead, record: Record, runs_delivered: int, units: int, *, now: int
+    ) -> None:
+        batch = head.id()
+        self._demand_open(batch, record)
+        if now >= refund_after(record.deliver_by, self.parameters.verification_grace):
+            raise Reverted("TooLate")
+        check_outcome(record, Outcome(OutcomeKind.SETTLED, runs_delivered, units))
+        if runs_delivered <= self.attestations.get((batch, record.index), (0, 0))[0]:
+            raise Reverted("AttestationNotGreater")
+        self.attestations[batch, record.index] = (runs_delivered, units)
+
+    def pay_attested(self, head: BatchHead, verifiers: KeySet, record: Record, *, now: int) -> None:
+        batch = head.id()
+        self._demand_open(batch, record)
+        attested = self.attestations.get((batch, record.index))
+        if attested is None:
+            raise Reverted("TradeNotAttested")
+        if now < pay_attested_after(record.deliver_by, self.parameters.verification_grace):
+            raise Reverted("TooEarly")
+        outcome = Outcome(OutcomeKind.SETTLED, *attested)
+        pays = payment(Price(record.price), WorkUnits(outcome.units))
+        window, before = self._paid_out(head.verifier_set, now)
+        if before and before + pays > verifiers.payout_cap:
+            raise Reverted("PayoutCapReached")
+        self.paid_out[head.verifier_set] = (window, before + pays)
+        self._close_trade(batch, record, outcome)
+
+    def _paid_out(self, verifier_set: bytes, now: int) -> tuple[int, int]:
+        """(window, base units that verdicts of the set paid out in it)."""
+        window = now // self.parameters.dispute_window
+        seen, paid = self.paid_out.get(verifier_set, (window, 0))
+        return window, paid if seen == window else 0
+
+    def open_session(self, session: Session, *, now: int) -> None:
+        buyer = self.account(session.buyer)
+        usable = session.buyer != session.provider and session.ceiling and session.id() not in self.sessions
+        if not usable or not now < session.expires_at <= now + TERM_SECONDS_MAX:
+            raise Reverted("InvalidSession")
+        if buyer.available < session.ceiling:
+            raise Reverted("InsufficientAvailable")
+        buyer.available -= session.ceiling
+        buyer.locked += session.ceiling
+        self.sessions[session.id()] = ModelSession()
+
+    def redeem(self, session: Session, cumulative: int) -> RejectCode:
+        """Pay what a voucher of the session's buyer adds; the reason if it adds nothing."""
+        known = self.sessions.get(session.id())
+        if known is None or not known.is_open:
+            return RejectCode.SESSION_NOT_OPEN
+        if cumulative <= known.paid:
+            return RejectCode.VOUCHER_NOT_GREATER
+        if cumulative > session.ceiling:
+            return RejectCode.CEILING_EXCEEDED
+        paid = cumulative - known.paid
+        charged = fee(BaseUnits(paid), self.parameters.fee_bps)
+        known.paid = cumulative
+        self.account(session.buyer).locked -= paid
+        self.account(session.provider).available += paid - charged
+        self.account(self.treasury).available += charged
+        return RejectCode.NONE
+
+    def close_session(self, session: Session, sender: str, *, now: int) -> int:
+        """Base units that are the buyer's again."""
+        known = self.sessions.get(session.id())
+        if known is None or not known.is_open:
+            raise Reverted("InvalidSession")
+        if sender != session.provider and now < session.expires_at + self.parameters.verification_grace:
+            raise Reverted("SessionNotExpired")
+        known.is_open = False
+        released = session.ceiling - known.paid
+        buyer = self.account(session.buyer)
+        buyer.locked -= released
+        buyer.available += released
+        return released
+
+    def _close_trade(self, batch: bytes, record: Record, outcome: Outcome) -> None:
+        self._pay(record, outcome)
+        self.open_bits[batch] &= ~(1 << record.index)
+
+    def _pay(self, record: Record, outcome: Outcome) -> Payout:
+        payout = split(record, outcome, self.parameters)
+        provider, buyer = self.account(record.provider), self.account(record.buyer)
+        provider.locked -= record.bond
+        buyer.locked -= record.payment
+        provider.available += payout.bond_back + payout.to_provider
+        buyer.available += payout.to_buyer
+        self.account(self.treasury).available += payout.fee
+        self.account(self.rerun_account).available += payout.rerun
+        self.account(self.pool).available += payout.pool
+        units, runs = units_given_back(record, outcome)
+        offer = self.order(record.provider, SIDE_SELL, record.offer_nonce)
+        offer.give(record.offer_nonce // PLACES, units)
+        self.order(record.buyer, SIDE_BUY, record.bid_nonce).give(record.bid_nonce // PLACES, runs)
+        return payout
+
+    def _demand_open(self, batch: bytes, record: Record) -> None:
+        if not self.open_bits.get(batch, 0) & (1 << record.index):
+            raise Reverted("TradeNotOpen")

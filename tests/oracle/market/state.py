@@ -1,0 +1,49 @@
+"""What the model of the Market remembers, thing by thing; `model` is the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from suan.core.contract.records import Outcome
+
+
+class Reverted(Exception):
+    """The contract would revert; `args[0]` is the name of its error."""
+
+
+@dataclass(slots=True)
+class ModelAccount:
+    available: int = 0
+    locked: int = 0
+    exiting: int = 0
+    ready_at: int = 0
+
+
+@dataclass(slots=True)
+class ModelDispute:
+    """A disputed trade: who locked which bond, until when it may be revealed and ruled, and what was decided."""
+
+    challenger: str
+    bond: int
+    reveal_by: int
+    rule_by: int
+    outcome: Outcome
+    revealed: bool = False
+
+
+@dataclass(slots=True)
+class ModelSession:
+    """What was paid for a session, and whether it is open."""
+
+    paid: int = 0
+    is_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """A delegate key as the Registry has it. version counts its settings; 0 means never set."""
+
+    spend_cap: int = 0
+    worst_price: int = 0
+    valid_until: int = 0
+    version: int = 0

@@ -1,0 +1,227 @@
+"""The same walk through the model and through the real contract on Anvil: equal answers, equal books."""
+
+import pytest
+
+from ledger.chain.signer import Signer
+from ledger.deployment.deploy import PROFILES, Parameters, deploy
+from operations.run import layout
+from suan.core.contract import abi
+from suan.core.contract.proving import prove_records
+from suan.core.contract.records import KeySet, pack_outcomes
+from suan.core.settlement.split import MarketParameters
+from suan.core.signing.domains import market_domain
+from suan.core.signing.structs import Acceptance, DeliveryAttestation, Ruling, Verdict
+from tests.core.signing.keys import Key
+from tests.oracle.market.model import Opened
+from tests.oracle.market.walk import POOL, RERUN, TREASURY, Walk
+
+PARAMETERS = MarketParameters(
+    fee_bps=150, bond_bps=2_500, bond_floor_price=10**16, verification_grace=60,
+    withdrawal_delay=90, dispute_window=40, dispute_bond=10**17,
+)  # fmt: skip
+STEPS = 120
+PAYOUT_CAP = 150 * 10**18
+GAS = hex(25_000_000)
+
+
+class ContractSide:
+    """The market on a node; any account may send, since the node signs for whom it is told to."""
+
+    def __init__(self, node, folder) -> None:
+        self.node = node
+        self.funded = set()
+        node.rpc("anvil_autoImpersonateAccount", True)
+        self.verifiers = sorted((Key("verifier 1"), Key("verifier 2")), key=lambda key: key.address)
+        self.arbiters = sorted((Key("arbiter 1"), Key("arbiter 2")), key=lambda key: key.address)
+        self.keys = {}
+        signer = Signer(folder / "secrets")
+        self.fund(signer.address("deployer"))
+        self.made = deploy(
+            node.url, deployment_file=folder / "deployment.json", var=layout.default_var(), deployer=signer.address("deployer"),
+            sign_transaction=lambda fields: signer.sign_transaction("deployer", fields).raw,
+            sign_as_operator=lambda digest: signer.sign_digest("operator", digest), mine=True,
+            parameters=Parameters(
+                profile="demo", confirmations=PROFILES["demo"]["confirmations"], admin=signer.address("admin"),
+                operator=signer.address("operator"), relayer=signer.address("relayer"),
+                acknowledger=signer.address("acknowledger"), treasury=TREASURY, pool=POOL, rerun_account=RERUN,
+                members=tuple(key.address for key in self.verifiers), threshold=2, payout_cap=PAYOUT_CAP,
+                arbiters=tuple(key.address for key in self.arbiters), arbiter_threshold=2,
+                **{name: getattr(PARAMETERS, name) for name in PARAMETERS.__dataclass_fields__},
+            ),
+        )  # fmt: skip
+        self.market, self.operator = self.made["market"], signer.address("operator")
+        self.domain = market_domain(self.made["chain_id"], self.market)
+        self.verifier_set, self.arbiter_set = (
+            KeySet(tuple(made["members"]), made["threshold"], int(made["payout_cap"]))
+            for made in (self.made["verifier_set"], self.made["arbiter_set"])
+        )
+        self.funder = Key("funder").address
+        for _ in range(5):
+            self.must(self.made["token"], self.funder, abi.encode_call("faucet", self.funder, 10**24))
+        self.must(self.made["token"], self.funder, abi.encode_call("approve", self.market, 2**255))
+
+    def clock(self) -> int:
+        return int(self.node.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def fund(self, account):
+        self.funded.add(account)
+        self.node.rpc("anvil_setBalance", account, hex(10**24))
+
+    def send(self, to, sender, data, now=None):
+        """(succeeded, decoded logs of the market) of one transaction in a block of its own."""
+        if sender not in self.funded:
+            self.fund(sender)
+        if now is not None:
+            self.node.rpc("evm_setNextBlockTimestamp", now)
+        call = {"from": sender, "to": to, "data": "0x" + data.hex(), "gas": GAS}
+        transaction = self.node.rpc("eth_sendTransaction", call)
+        self.node.rpc("evm_mine")
+        receipt = self.node.rpc("eth_getTransactionReceipt", transaction)
+        logs = [abi.decode_event(log["topics"], log["data"]) for log in receipt["logs"]]
+        return receipt["status"] == "0x1", logs
+
+    def must(self, to, sender, data):
+        succeeded, _ = self.send(to, sender, data)
+        assert succeeded
+
+    def read(self, name, *arguments):
+        call = {"to": self.market, "data": "0x" + abi.encode_call(name, *arguments).hex()}
+        return abi.decode_result(name, self.node.rpc("eth_call", call, "latest"))
+
+    def apply(self, step, batches):
+        sender, data = getattr(self, f"_{step.name}")(batches=batches, **step.arguments)
+        return self.send(self.market, sender, data, step.now)
+
+    def _deposit(self, *, account, amount, batches):
+        return self.funder, abi.encode_call("deposit", account, amount)
+
+    def _request_withdrawal(self, *, account, amount, batches):
+        return account, abi.encode_call("requestWithdrawal", amount)
+
+    def _withdraw(self, *, account, batches):
+        return self.funder, abi.encode_call("withdraw", account)
+
+    def _cancel(self, *, maker, side, nonce, batches):
+        return maker, abi.encode_call("cancel", side, nonce)
+
+    def _open(self, *, batches, **arguments):
+        return self.operator, abi.encode_open(**arguments)
+
+    def _decide(self, *, head, outcomes, receipts_root, batches):
+        verdict = Verdict(head.id(), pack_outcomes(outcomes), receipts_root)
+        return self.funder, abi.encode_decide(
+            head=head, verifiers=self.verifier_set, outcomes=outcomes, receipts_root=receipts_root,
+            signatures=[key.sign(verdict.digest(self.domain)) for key in self.verifiers],
+        )  # fmt: skip
+
+    def _settle(self, *, head, verifiers, records, outcomes, receipts_root, batches):
+        return self.funder, abi.encode_settle(
+            head=head, verifiers=verifiers, outcomes=outcomes, receipts_root=receipts_root,
+            proven=self._proven(head, records, batches),
+        )  # fmt: skip
+
+    def _accept(self, *, head, account, records, outcomes, batches):
+        acceptance = Acceptance(head.id(), pack_outcomes(outcomes))
+        return self.funder, abi.encode_accept(
+            head=head, account=account, outcomes=outcomes, proven=self._proven(head, records, batches),
+            signature=self.keys[account].sign(acceptance.digest(self.domain)),
+        )  # fmt: skip
+
+    def _dispute(self, *, head, record, outcomes, receipts_root, challenger, batches):
+        return challenger, abi.encode_dispute(
+            head=head, outcomes=outcomes, receipts_root=receipts_root,
+            proven=self._proven(head, [record], batches),
+        )  # fmt: skip
+
+    def _rule(self, *, head, record, outcome, batches):
+        ruling = Ruling(head.id(), record.trade, outcome.kind, outcome.runs_delivered, outcome.units)
+        return self.funder, abi.encode_rule(
+            head=head, arbiters=self.arbiter_set, proven=self._proven(head, [record], batches), outcome=outcome,
+            signatures=[key.sign(ruling.digest(self.domain)) for key in self.arbiters],
+        )  # fmt: skip
+
+    def _time_out(self, *, head, verifiers, record, batches):
+        return self.funder, abi.encode_time_out(head=head, proven=self._proven(head, [record], batches))
+
+    def _refund(self, *, head, records, batches):
+        return self.funder, abi.encode_refund(head=head, proven=self._proven(head, records, batches))
+
+    def _attest_delivery(self, *, head, record, runs_delivered, units, batches):
+        attestation = DeliveryAttestation(head.id(), record.trade, runs_delivered, units)
+        return self.funder, abi.encode_attest_delivery(
+            head=head, verifiers=self.verifier_set, proven=self._proven(head, [record], batches),
+            runs_delivered=runs_delivered, units=units,
+            signatures=[key.sign(attestation.digest(self.domain)) for key in self.verifiers],
+        )  # fmt: skip
+
+    def _pay_attested(self, *, head, verifiers, record, batches):
+        proven = self._proven(head, [record], batches)
+        return self.funder, abi.encode_pay_attested(head=head, verifiers=verifiers, proven=proven)
+
+    @staticmethod
+    def _proven(head, records, batches):
+        return prove_records(batches[head.id()], [record.index for record in records])
+
+
+@pytest.mark.chain
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [13, 19])
+def test_the_contract_answers_and_books_as_the_model_does_at_every_step(anvil, tmp_path, seed):
+    chain = ContractSide(anvil, tmp_path)
+    world = Walk(
+        seed=seed,
+        now=chain.clock() + 100,
+        domain=chain.domain,
+        parameters=PARAMETERS,
+        verifiers=chain.verifier_set,
+    )
+    chain.keys = {key.address: key for key in (*world.people, world.helper, world.stranger)}
+    for (owner, key, side), setting in world.delegates.items():
+        data = abi.encode_call(
+            "setDelegate", key, side, setting.spend_cap, setting.worst_price, setting.valid_until
+        )
+        chain.must(chain.made["registry"], owner, data)
+    for number in range(STEPS):
+        step = world.next_step()
+        batches = {batch.head.id(): batch.records for batch in world.batches}
+        answer = world.apply(step)
+        succeeded, logs = chain.apply(step, batches)
+        assert succeeded == (not isinstance(answer, Exception)), (number, step, answer)
+        if isinstance(answer, Opened):
+            compare_opening(answer, logs)
+        if number % 30 == 29:
+            compare_books(world, chain)
+    compare_books(world, chain)
+    assert len(world.batches) > 10
+
+
+def compare_opening(opened, logs):
+    locked = [abi.struct_of("Record", values) for name, values in logs if name == "TradeLocked"]
+    assert locked == list(opened.records)
+    refused = [(values["position"], values["code"]) for name, values in logs if name == "FillRejected"]
+    assert refused == [(rejection.position, rejection.code) for rejection in opened.rejections]
+    heads = [values for name, values in logs if name == "BatchLocked"]
+    assert [values["batch_id"] for values in heads] == (
+        ["0x" + opened.head.id().hex()] if opened.head else []
+    )
+
+
+def compare_books(world, chain):
+    model = world.model
+    for owner, account in model.accounts.items():
+        found = chain.read("accountOf", owner) | chain.read("exitOf", owner)
+        assert found == {
+            "available": account.available, "locked": account.locked,
+            "amount": account.exiting, "ready_at": account.ready_at,
+        }, owner  # fmt: skip
+    for (maker, side, place), state in model.orders.items():
+        found = chain.read("orderState", maker, side, 256 * state.generation + place)
+        expected = {"consumed": state.consumed, "peak": state.peak, "ended": False}
+        assert found == ({"consumed": 0, "peak": 0, "ended": True} if state.ended else expected)
+    for batch, bits in model.open_bits.items():
+        assert chain.read("openBits", batch) == {"bits": bits}
+    for verdict, (waiting, after) in model.decided.items():
+        flag = (verdict in model.refused) << 255
+        assert chain.read("decided", verdict) == {"decided": flag | (after << 200) | waiting}
+    assert chain.read("custody") == {"custody": model.custody}
+    assert chain.read("batches") == {"batches": model.batches}
