@@ -53,13 +53,15 @@ bench: setup ## the numbers behind our claims, measured here
 reset: ## stop this folder's market and delete everything it wrote
 	@if [ -x $(PY) ]; then $(PY) -m operations reset; else rm -rf var; fi
 
-check: setup $(TOOLS) ## style, types, import law, migrations
+check: setup $(TOOLS) ## style, types, import law, habits of the house, migrations
 	$(SAY) 'ruff: habits and form'
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	$(SAY) 'mypy: types'
 	@.venv/bin/mypy
 	$(SAY) 'lint-imports: who may know whom'
 	@.venv/bin/lint-imports
+	$(SAY) 'house: habits that no linter knows'
+	@.venv/bin/pytest -q -m 'not slow' tests/architecture
 	$(SAY) 'migrations: models and tables agree'
 	@$(PY) -W ignore manage.py makemigrations --check --dry-run
 	$(SAY) 'forge fmt: form of the contracts'

@@ -1,17 +1,16 @@
-"""Habits of the house that no linter knows: sizes, exact money, time as an argument, one table of states."""
+"""Habits of the house that no linter knows: sizes, exact money, time as an argument, who writes, one table of states."""
 
 import ast
 import re
-from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from operations.run.layout import PROJECT
 from suan.core import lifecycle
+from tests.architecture import faces, writers
+from tests.architecture.source import Source
 
-ROOMS = ("suan", "ledger", "marketplace", "frontend", "operations")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
@@ -35,38 +34,19 @@ CLOCKS = re.compile(
 CHANCES = re.compile(r"\b(secrets\.\w+|random\.\w+|os\.urandom|uuid\.uuid4)\(")
 CHANCE_FILES = (*CLOCK_FILES, r"ledger/(custodial|chain/signer)\.py", r"marketplace/(settings|problems)\.py")
 
-
-@cache
-def sources(*folders: str) -> tuple[Path, ...]:
-    files = (path for folder in folders for path in (PROJECT / folder).rglob("*.py"))
-    return tuple(path.relative_to(PROJECT) for path in sorted(files) if "migrations" not in path.parts)
-
-
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse((PROJECT / path).read_text(), filename=str(path))
-
-
-def lines_with(pattern: re.Pattern[str], path: Path) -> Iterator[str]:
-    for number, line in enumerate((PROJECT / path).read_text().splitlines(), start=1):
-        if pattern.search(line.split("#")[0]):
-            yield f"{path}:{number}: {line.strip()}"
+HOUSE = Source(PROJECT)
 
 
 def breaches(pattern: re.Pattern[str], allowed: tuple[str, ...]) -> list[str]:
-    files = (path for path in sources(*ROOMS) if not any(re.fullmatch(fits, str(path)) for fits in allowed))
-    return [line for path in files for line in lines_with(pattern, path)]
-
-
-def found_in(path: Path, is_bad: Callable[[ast.AST], bool]) -> list[str]:
-    return [f"{path}:{getattr(node, 'lineno', 0)}" for node in ast.walk(tree_of(path)) if is_bad(node)]
+    files = (path for path in HOUSE.files() if not any(re.fullmatch(fits, str(path)) for fits in allowed))
+    return [line for path in files for line in HOUSE.lines_with(pattern, path)]
 
 
 def test_a_file_is_at_most_four_hundred_lines() -> None:
     long = {
         str(path): lines
-        for path in sources(*ROOMS, "tests", "benchmarks")
-        if (lines := len((PROJECT / path).read_text().splitlines())) > FILE_LINES_MAX
+        for path in [*HOUSE.files(), *HOUSE.files("tests", "benchmarks")]
+        if (lines := len(HOUSE.text(path).splitlines())) > FILE_LINES_MAX
     }
     assert not long, f"cut these by noun, one file each: {long}"
 
@@ -74,8 +54,8 @@ def test_a_file_is_at_most_four_hundred_lines() -> None:
 def test_a_function_is_at_most_seventy_lines() -> None:
     long = {
         f"{path}:{node.name}": length
-        for path in sources(*ROOMS)
-        for node in ast.walk(tree_of(path))
+        for path in HOUSE.files()
+        for node in HOUSE.nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES_MAX
     }
@@ -94,8 +74,8 @@ def is_float(node: ast.AST) -> bool:
 def test_the_rules_know_no_float() -> None:
     found = [
         place
-        for path in sources("suan/core")
-        for place in found_in(path, lambda node: is_float(node) and not is_refusal(node))
+        for path in HOUSE.files("suan/core")
+        for place in HOUSE.places(path, lambda node: is_float(node) and not is_refusal(node))
     ]
     assert not found, f"money and work are integers; name the rounding (units.div_up, //): {found}"
 
@@ -109,8 +89,8 @@ def is_refusal(node: ast.AST) -> bool:
 def refusals() -> frozenset[int]:
     return frozenset(
         id(part)
-        for path in sources("suan/core")
-        for call in ast.walk(tree_of(path))
+        for path in HOUSE.files("suan/core")
+        for call in HOUSE.nodes(path)
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "isinstance"
         for part in ast.walk(call)
     )
@@ -141,8 +121,8 @@ def test_every_state_of_the_table_is_reached_by_some_code(kind: lifecycle.Kind) 
 def written_words() -> frozenset[str]:
     """Every string constant and every attribute or name that the server's code contains."""
     words: set[str] = set()
-    for path in sources("ledger", "marketplace"):
-        for node in ast.walk(tree_of(path)):
+    for path in HOUSE.files("ledger", "marketplace"):
+        for node in HOUSE.nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words.add(node.value)
             elif isinstance(node, ast.Attribute):
@@ -166,22 +146,28 @@ def reachable(kind: lifecycle.Kind, start: str) -> set[str]:
     return seen
 
 
-def test_only_actions_write_rows() -> None:
-    """`queries.py` and `api.py` read; what changes a row is a verb of an action."""
-    writes = re.compile(
-        r"\.(save|delete|bulk_create|bulk_update|update_or_create|get_or_create|create)\(|\.update\("
-    )
-    found = [
-        line
-        for path in sources("marketplace", "ledger")
-        if path.name == "queries.py" or path.name == "api.py"
-        for line in lines_with(writes, path)
-    ]
-    assert not found, "move the write into actions.py:\n" + "\n".join(found)
+def test_rows_are_written_by_those_who_may() -> None:
+    found = writers.strangers(HOUSE)
+    assert not found, f"{writers.LESSON}\n" + "\n".join(found)
+
+
+def test_whoever_may_write_rows_does() -> None:
+    assert not writers.idle(HOUSE), f"take them out of {writers.__name__}.WRITERS: {writers.idle(HOUSE)}"
+
+
+def test_rooms_are_entered_by_their_face() -> None:
+    found = faces.side_entrances(HOUSE)
+    assert not found, f"{faces.LESSON}\n" + "\n".join(found)
+
+
+def test_a_face_shows_only_what_others_use() -> None:
+    assert not faces.unused(HOUSE), "take these out of __all__:\n" + "\n".join(faces.unused(HOUSE))
 
 
 def test_no_name_of_this_machine_is_in_the_code() -> None:
     tops = "|".join(("home", "root", "work", "Users"))
     absolute = re.compile(rf"[\"']/(?:{tops})/")
-    found = [line for path in sources(*ROOMS, "tests") for line in lines_with(absolute, path)]
+    found = [
+        line for path in [*HOUSE.files(), *HOUSE.files("tests")] for line in HOUSE.lines_with(absolute, path)
+    ]
     assert not [line for line in found if "test_house.py" not in line]

@@ -14,7 +14,7 @@ from suan.client.audit.report import Report
 from suan.client.audit.state import Books
 from suan.client.audit.store.codec import Codec
 from suan.client.audit.store.tables import Rows, Store
-from suan.core.contract import places, records
+from suan.core.contract import OrderState, records
 from suan.core.delivery import receipts as receipt_rules
 from suan.core.orders import terms
 from suan.core.signing import structs
@@ -25,7 +25,6 @@ _MODULES = (
     acknowledged,
     orders,
     receipts,
-    places,
     records,
     structs,
     terms,
@@ -41,7 +40,7 @@ def codec() -> Codec:
         for kind in vars(module).values()
         if isinstance(kind, type) and (is_dataclass(kind) or issubclass(kind, Enum))
     }
-    return Codec(found)
+    return Codec(found | {OrderState})
 
 
 def open_store(path: Path | None) -> Store:

@@ -5,14 +5,12 @@ explain.py (why not).
 """
 
 from suan.core.clearing.auction import (
-    ALLOCATIONS_MAX,
     ClearingResult,
     Exclusion,
     ProposedTrade,
     clear,
-    split_runs,
 )
-from suan.core.clearing.book import BadBook, BidEntry, ClearingBook, OfferEntry, entry_from_json
+from suan.core.clearing.book import BadBook, BidEntry, ClearingBook, OfferEntry
 from suan.core.clearing.capacity import START_ALLOWANCE_SECONDS, seconds_to_work
 from suan.core.clearing.evidence import ClearingDocument, clear_document, read_document, replay
 from suan.core.clearing.explain import (
@@ -28,7 +26,6 @@ from suan.core.clearing.explain import (
 )
 
 __all__ = [
-    "ALLOCATIONS_MAX",
     "BadBook",
     "BidEntry",
     "ClearingBook",
@@ -47,11 +44,9 @@ __all__ = [
     "UNFUNDED",
     "clear",
     "clear_document",
-    "entry_from_json",
     "explain",
     "kept_out",
     "read_document",
     "replay",
     "seconds_to_work",
-    "split_runs",
 ]

@@ -21,13 +21,12 @@ from suan.core.contract.abi import (
     event_topics,
     struct_of,
 )
-from suan.core.contract.calls import Proven, record_of
+from suan.core.contract.calls import record_of
 from suan.core.contract.deadlines import pay_attested_after, refund_after
 from suan.core.contract.limits import DAY_SECONDS, PLACES, RUNS_MAX, TERM_SECONDS_MAX, UNITS_MAX
 from suan.core.contract.places import OrderState
 from suan.core.contract.proving import prove_records
 from suan.core.contract.records import (
-    BATCH_RECORDS_MAX,
     RECEIPT_LEAF_TYPES,
     BatchHead,
     Clearing,
@@ -42,7 +41,6 @@ from suan.core.contract.records import (
     batch_head,
     batch_id,
     batch_root,
-    batch_tree,
     order_set_root,
     pack_outcomes,
     receipts_root,
@@ -53,7 +51,6 @@ from suan.core.contract.records import (
 
 __all__ = [
     "AbiError",
-    "BATCH_RECORDS_MAX",
     "BatchHead",
     "Clearing",
     "DAY_SECONDS",
@@ -64,7 +61,6 @@ __all__ = [
     "Outcome",
     "OutcomeKind",
     "PLACES",
-    "Proven",
     "RECEIPT_LEAF_TYPES",
     "RUNS_MAX",
     "ReceiptVerdict",
@@ -77,7 +73,6 @@ __all__ = [
     "batch_head",
     "batch_id",
     "batch_root",
-    "batch_tree",
     "call_name",
     "decode_call",
     "decode_error",
