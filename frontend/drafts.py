@@ -12,9 +12,11 @@ from django.core import signing
 from django.utils.translation import gettext as _
 
 from marketplace.problems import Refused
+from suan.core.encoding import from_hex
 
 DRAFT_SECONDS = 1_800
 SIGNATURE_CHARACTERS_MAX = 132
+NONCE_CHARACTERS_MAX = 10
 
 
 def keep(me: Any, kind: str, content: dict[str, Any]) -> str:
@@ -33,7 +35,16 @@ def use(me: Any, kind: str, text: str) -> dict[str, Any]:
     return content
 
 
-def signatures(post: Any, number: int) -> list[str | None]:
-    """The signatures that the wallet's script put into signature_0, signature_1, …; None for one that is missing."""
+def signatures(post: Any, number: int) -> list[bytes | None]:
+    """The signatures that the wallet's script put into signature_0, signature_1, …; None for one that is missing.
+
+    Raises FieldError for what is no signature.
+    """
     found = [post.get(f"signature_{place}", "")[: SIGNATURE_CHARACTERS_MAX + 1] for place in range(number)]
-    return [text or None for text in found]
+    return [from_hex(text, field="signature", length=65) if text else None for text in found]
+
+
+def nonce(post: Any) -> int | None:
+    """The order's nonce that the wallet's script asked for and had signed; None when there is none."""
+    text = post.get("nonce", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= NONCE_CHARACTERS_MAX else None

@@ -18,7 +18,6 @@ from frontend import drafts
 from frontend.account.forms import FORMS
 from frontend.account.views import shown
 from frontend.fields import HOUR
-from frontend.offers.views import hex_or_none
 from frontend.pages import REFUSALS, add_refusal, now
 from ledger import queries as ledger
 from marketplace.accounts import actions, queries
@@ -47,7 +46,7 @@ def ask(request: HttpRequest, kind: str, *, me: Any) -> HttpResponse:
         (signature,) = drafts.signatures(request.POST, 1)
         if signature is None:
             raise Refused.one("signature", "missing", _("the key is in your wallet, so the wallet signs."))
-        return _relay(request, me, kind, content, hex_or_none(signature))
+        return _relay(request, me, kind, content, signature)
     form = FORMS[kind](request.POST, auto_id=f"{kind}_%s")
     if form.is_valid():
         content = _content(me, kind, form.cleaned_data)

@@ -17,8 +17,7 @@ from frontend.bids.forms import NAMES, BidForm
 from frontend.markets import board
 from frontend.pages import REFUSALS, add_refusal, now
 from ledger import queries as ledger
-from marketplace.book import actions, preview, queries
-from marketplace.book.verbs import reviewing
+from marketplace.book import actions, queries
 from suan.core.orders import PRODUCTS
 from suan.core.settlement import TRADE_ENDS
 
@@ -37,7 +36,7 @@ def new(request: HttpRequest, *, me: Any) -> HttpResponse:
         return _form(request, me, form, 422)
     body = form.body(module=module, stdin=stdin, now=now())
     try:
-        review = reviewing.review_bid(participant=me, body=body, limits=queries.limits(), now=now())
+        review = queries.review_bid(participant=me, body=body, limits=queries.limits(), now=now())
     except REFUSALS as error:
         add_refusal(form, error, NAMES)
         return _form(request, me, _remembering(form, module, stdin), 422)
@@ -50,8 +49,10 @@ def place(request: HttpRequest, *, me: Any) -> HttpResponse:
     body = drafts.use(me, "bid", request.POST.get("draft", ""))["body"]
     (signature,) = drafts.signatures(request.POST, 1)
     if signature:
-        body["signature"] = signature
-    order, made = actions.place_bid(participant=me, body=body, limits=queries.limits(), now=now())
+        body["nonce"] = drafts.nonce(request.POST)
+    order, made = actions.place_bid(
+        participant=me, body=body, signature=signature, limits=queries.limits(), now=now()
+    )
     if made:
         messages.success(request, _("The bid is in the book."))
     return redirect("order", order.order_id)
@@ -121,7 +122,8 @@ def _review(request: HttpRequest, me: Any, review: Any) -> HttpResponse:
     context = {
         "me": me,
         "body": body,
-        "preview": preview.preview(side="buy", body=body, maker=me.address, now=now()),
+        "nonce": review.nonce,
+        "preview": queries.preview(side="buy", body=body, maker=me.address, now=now()),
         "trade_ends": TRADE_ENDS,
         "draft": drafts.keep(me, "bid", {"body": body}),
         "typed_data": review.typed_data,

@@ -32,7 +32,6 @@ from ledger.explorer import (
 from marketplace.book import queries as book
 from marketplace.receipts import queries as receipts
 from marketplace.settlement import queries as settlement
-from marketplace.settlement.audit_lists import RECEIPTS
 from suan.core.encoding import from_hex
 from suan.core.ids import ord_id
 from suan.core.signing import Bid, Offer, market_domain, snake_case
@@ -41,7 +40,7 @@ ROWS = 25
 SHORT = 8
 RELATED_MAX = 50
 RECOUNTED = ("output", "fp64", "fp32", "integer", "memoryControl", "fuel", "exitReason")
-LISTS = {listing.name: listing for listing in (BLOCKS, TRANSACTIONS, BATCHES, RECEIPTS, PARTIES)}
+LISTS = {listing.name: listing for listing in (BLOCKS, TRANSACTIONS, BATCHES, settlement.RECEIPTS, PARTIES)}
 
 
 @require_safe

@@ -16,10 +16,8 @@ from frontend.markets import board
 from frontend.offers.forms import NAMES, OfferForm
 from frontend.pages import REFUSALS, add_refusal, now
 from marketplace.accounts import queries as accounts
-from marketplace.book import actions, preview, queries
-from marketplace.book.verbs import reviewing
+from marketplace.book import actions, queries
 from marketplace.problems import Conflict, NotFound
-from suan.core.encoding import from_hex
 
 SIDE_SELL = 2
 OFFERS_SHOWN = 100
@@ -48,7 +46,7 @@ def new(request: HttpRequest, *, me: Any) -> HttpResponse:
 def edit(request: HttpRequest, order_id: str, *, me: Any) -> HttpResponse:
     """The form of a new offer in place of an open one; the old one goes out when the new one comes in."""
     old = own_order(me, order_id)
-    reviewing.require_replaceable(me, old, old.symbol)
+    queries.require_replaceable(me, old, old.symbol)
     nodes = [
         node for node in accounts.nodes(me) if old.symbol.startswith(f"{node.resource_class}:{node.region}:")
     ]
@@ -72,16 +70,19 @@ def place(request: HttpRequest, *, me: Any) -> HttpResponse:
     body, replaces = kept["body"], kept["replaces"]
     signature, cancel_signature = drafts.signatures(request.POST, 2)
     if signature:
-        body["signature"] = signature
+        body["nonce"] = drafts.nonce(request.POST)
     at, limits = now(), queries.limits()
     if replaces is None:
-        order, _made = actions.place_offer(participant=me, body=body, limits=limits, now=at)
+        order, _made = actions.place_offer(
+            participant=me, body=body, signature=signature, limits=limits, now=at
+        )
     else:
         order = actions.replace_offer(
             participant=me,
             order_id=replaces,
             body=body,
-            cancel_signature=hex_or_none(cancel_signature),
+            signature=signature,
+            cancel_signature=cancel_signature,
             limits=limits,
             now=at,
         )
@@ -114,11 +115,6 @@ def nodes_of(me: Any) -> list[dict[str, Any]]:
     ]
 
 
-def hex_or_none(text: str | None) -> bytes | None:
-    """The bytes of a wallet's signature. Raises FieldError."""
-    return None if text is None else from_hex(text, field="signature", length=65)
-
-
 def _asked(request: HttpRequest, me: Any, form: OfferForm, old: Any) -> HttpResponse:
     status = 200
     if request.method == "POST":
@@ -126,7 +122,7 @@ def _asked(request: HttpRequest, me: Any, form: OfferForm, old: Any) -> HttpResp
         if form.is_valid():
             body = form.body(now=now())
             try:
-                review = reviewing.review_offer(
+                review = queries.review_offer(
                     participant=me, body=body, limits=queries.limits(), now=now(), replaces=old
                 )
             except REFUSALS as error:
@@ -143,8 +139,9 @@ def _review(request: HttpRequest, me: Any, review: Any, old: Any) -> HttpRespons
     context = {
         "me": me,
         "body": body,
+        "nonce": review.nonce,
         "old": old,
-        "preview": preview.preview(side="sell", body=body, maker=me.address, now=now()),
+        "preview": queries.preview(side="sell", body=body, maker=me.address, now=now()),
         "draft": drafts.keep(me, "offer", kept),
         "typed_data": review.typed_data,
     }

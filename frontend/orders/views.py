@@ -13,10 +13,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend import drafts
-from frontend.offers.views import hex_or_none, own_order
+from frontend.offers.views import own_order
 from frontend.pages import now, page_number
 from marketplace.book import actions, queries
-from marketplace.book.verbs import reviewing
 from marketplace.clearing import queries as clearing
 from marketplace.delivery import queries as delivery
 
@@ -53,7 +52,7 @@ def order(request: HttpRequest, order_id: str, *, me: Any) -> HttpResponse:
         "executions": queries.executions(row),
         "trades": delivery.trades(order=row)[:TRADES_SHOWN],
         "can_cancel": row.order_status in ("new", "partially_filled"),
-        "typed_data": [reviewing.cancel_typed_data(row)],
+        "typed_data": [queries.cancel_typed_data(row)],
     }
     return render(request, "orders/order.html", context)
 
@@ -65,7 +64,7 @@ def cancel(request: HttpRequest, order_id: str, *, me: Any) -> HttpResponse:
     actions.cancel_order(
         participant=me,
         order_id=row.order_id,
-        signature=hex_or_none(signature),
+        signature=signature,
         on_chain=request.POST.get("on_chain") == "yes",
         now=now(),
     )

@@ -14,7 +14,6 @@ from ledger import queries
 from ledger.errors import LedgerError
 from ledger.explorer import facts
 from marketplace.problems import DomainError
-from marketplace.settlement import checking
 from marketplace.settlement import queries as settlement
 from suan.core.encoding import from_hex, to_hex
 from suan.core.evidence import PROOF_BYTES_MAX, Check, check_anchor, check_proof, passed, read_proof
@@ -58,7 +57,12 @@ def _asked(asked: str) -> dict[str, Any]:
         text = f"trd_{text}"
     trade = to_hex(parse_id(text, prefix="trd"))
     at = facts.as_of(None)
-    return {"kind": "trade", "subject": f"trd_{trade}", "at": at, "checks": checking.trade_checks(trade, at)}
+    return {
+        "kind": "trade",
+        "subject": f"trd_{trade}",
+        "at": at,
+        "checks": settlement.trade_checks(trade, at),
+    }
 
 
 def _file(data: bytes) -> dict[str, Any]:

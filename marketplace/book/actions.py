@@ -10,11 +10,11 @@ from marketplace.book.verbs.changing import (
     record_fills,
     return_quantity,
 )
-from marketplace.book.verbs.nonces import reserve_nonce
 from marketplace.book.verbs.placing import place_bid, place_offer
 from marketplace.book.verbs.publishing import publish_missing
 from marketplace.book.verbs.rebuilding import rebuild_orders
 from marketplace.book.verbs.replacing import replace_offer
+from marketplace.book.verbs.signing import reserve_nonce
 
 __all__ = [
     "Fill",

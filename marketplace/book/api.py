@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.queries import deployment
-from marketplace.book import actions, preview, queries, serializers
+from marketplace.book import actions, queries, serializers
 from marketplace.book.models import SIDE_BUY, SIDE_SELL, STATUSES
 from marketplace.problems import NotFound
 from marketplace.rest import PAGE_PARAMETERS, ApiView, RawParser, page, parse, query_value, read_limited
@@ -93,8 +93,13 @@ class BidsView(ApiView):
     def post(self, request: Request) -> Response:
         """Place a bid. 201 for a new one; the same body again is the same order (200)."""
         body = parse(serializers.BidBody, request.data)
+        signature = body.pop("signature", None)
         order, made = actions.place_bid(
-            participant=request.user, body=body, limits=queries.limits(), now=now()
+            participant=request.user,
+            body=body,
+            signature=None if signature is None else from_hex(signature),
+            limits=queries.limits(),
+            now=now(),
         )
         return Response(queries.order_view(order), status=201 if made else 200)
 
@@ -108,8 +113,13 @@ class OffersView(ApiView):
     def post(self, request: Request) -> Response:
         """Place an offer of a node's work. 201 for a new one; the same body again is the same order (200)."""
         body = parse(serializers.OfferBody, request.data)
+        signature = body.pop("signature", None)
         order, made = actions.place_offer(
-            participant=request.user, body=body, limits=queries.limits(), now=now()
+            participant=request.user,
+            body=body,
+            signature=None if signature is None else from_hex(signature),
+            limits=queries.limits(),
+            now=now(),
         )
         return Response(queries.order_view(order), status=201 if made else 200)
 
@@ -135,7 +145,7 @@ class PreviewView(ApiView):
         """Cost, worst case, what the book would fill now, and the money outcomes. Changes nothing."""
         body = parse(serializers.PreviewBody, request.data)
         product_by_symbol(body["product"])
-        return Response(preview.preview(side=body["side"], body=body, maker=request.user.address, now=now()))
+        return Response(queries.preview(side=body["side"], body=body, maker=request.user.address, now=now()))
 
 
 class OrdersView(ApiView):

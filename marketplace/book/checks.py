@@ -16,29 +16,15 @@ from ledger.models import Transfer
 from ledger.reconciliation import ChainView, Finding
 from marketplace.book.models import Order
 from marketplace.book.quantities import Ranges, joined, without
-from marketplace.book.queries import struct_of
+from marketplace.book.queries.orders import RENAMED, struct_of
+from marketplace.signed import labels
 from suan.core.encoding import canonical_json, from_hex, keccak, to_hex
 from suan.core.ids import product_id
-from suan.core.signing import Acknowledgement, Cancel, Domain, market_domain, recover
+from suan.core.signing import Acknowledgement, Bid, Cancel, Domain, Offer, market_domain, recover
 
 TABLE = "book_order"
 CHUNK_ROWS = 500
 STORY_COLUMNS = ("order_status", "cum_quantity", "leaves_quantity")
-STRUCT_COLUMNS = {
-    "maker": "maker",
-    "product": "product",
-    "side": "side",
-    "price": "price",
-    "units": "units",
-    "runs": "runs",
-    "ceiling_units": "ceiling",
-    "nonce": "nonce",
-    "valid_until": "validUntil",
-    "deliver_by": "deliverBy",
-    "verifier_set": "verifierSet",
-    "max_fee_bps": "maxFeeBps",
-    "terms_hash": "terms",
-}
 
 
 def check_orders(view: ChainView) -> Iterator[Finding]:
@@ -72,7 +58,8 @@ def _signed(order: Order, domain: Domain) -> Iterator[Finding]:
     except ValueError:
         digest, fits = b"", False
     if not fits:
-        yield from _changed(order, STRUCT_COLUMNS, _published(order, "orders").get("order"), "order_hash")
+        names = labels(Bid if order.is_bid else Offer, RENAMED)
+        yield from _changed(order, names, _published(order, "orders").get("order"), "order_hash")
         return
     yield from _unlike(order, {"signer": _signer(digest, order.signature)}, blame="signature")
 

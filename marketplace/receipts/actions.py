@@ -22,6 +22,7 @@ from marketplace.delivery.models import Run
 from marketplace.problems import Forbidden, NotFound, Refused
 from marketplace.receipts import queries
 from marketplace.receipts.models import Receipt
+from marketplace.signed import columns
 from suan.core.contract import ReceiptVerdict
 from suan.core.delivery import ExitReason, Expected, check_receipt
 from suan.core.delivery import Receipt as SignedReceipt
@@ -32,10 +33,6 @@ from suan.runtime.verify import Assignment, Finding, Judgement, Statement
 
 RECEIPT_ATTEMPTS_MAX = 3
 CLAIM_SECONDS = 20
-STRUCT_FIELDS = (
-    "module", "input", "output", "seed", "fp64", "fp32", "integer", "memory_control", "fuel", "engine", "profile",
-    "exit_reason", "cpu_milliseconds", "wall_milliseconds", "peak_memory_bytes", "started_at", "ended_at",
-)  # fmt: skip
 
 
 def submit_receipt(
@@ -234,17 +231,13 @@ def _require_open(run: Run) -> None:
 def _stored(
     signed: SignedReceipt, digest: bytes, signature: bytes, agent: str, run: Run, now: int
 ) -> Receipt:
-    values = {name: getattr(signed, name) for name in STRUCT_FIELDS}
-    values = {name: to_hex(value) if isinstance(value, bytes) else value for name, value in values.items()}
     receipt = Receipt(
+        **columns(signed, queries.RENAMED),
         receipt_id=rcp_id(digest),
         run=run,
-        trade=run.trade.trade_hash,
-        run_index=run.index,
         signature=to_hex(signature),
         agent=agent,
         submitted_at=now,
-        **values,
     )
     _seal(receipt)
     return receipt

@@ -7,14 +7,22 @@ from typing import Any
 
 from marketplace.problems import NotFound
 from marketplace.receipts.models import Receipt
+from marketplace.signed import restored
 from suan.core.contract import ReceiptVerdict
 from suan.core.delivery import Counters, ExitReason, work_units
 from suan.core.delivery import Receipt as SignedReceipt
-from suan.core.encoding import canonical_json, from_hex, keccak, to_hex
+from suan.core.encoding import canonical_json, keccak, to_hex
 from suan.core.ids import parse_id, rcp_id
 from suan.core.problems import FieldError
 from suan.core.settlement import VerifiedRun
 from suan.core.units import WorkUnits
+
+RENAMED = {"run": "run_index"}
+"""Fields of the signed receipt whose column has another name."""
+SEALED_COLUMNS = (
+    "receipt_id", "run_id", "signature", "agent", "submitted_at", "status", "verdict", "reason", "units", "verified_at",
+    "parked_at", "recount", "confirmed_by",
+)  # fmt: skip
 
 
 def receipt_by_id(receipt_id: str) -> Receipt:
@@ -41,33 +49,7 @@ def backlog() -> int:
 
 def signed_struct(receipt: Receipt) -> SignedReceipt:
     """The EIP-712 struct that the agent signed, rebuilt from its columns."""
-    return SignedReceipt(
-        trade=from_hex(receipt.trade),
-        run=receipt.run_index,
-        module=from_hex(receipt.module),
-        input=from_hex(receipt.input),
-        output=from_hex(receipt.output),
-        seed=from_hex(receipt.seed),
-        fp64=receipt.fp64,
-        fp32=receipt.fp32,
-        integer=receipt.integer,
-        memory_control=receipt.memory_control,
-        fuel=receipt.fuel,
-        engine=receipt.engine,
-        profile=receipt.profile,
-        exit_reason=receipt.exit_reason,
-        cpu_milliseconds=receipt.cpu_milliseconds,
-        wall_milliseconds=receipt.wall_milliseconds,
-        peak_memory_bytes=receipt.peak_memory_bytes,
-        started_at=receipt.started_at,
-        ended_at=receipt.ended_at,
-    )
-
-
-SEALED_COLUMNS = (
-    "receipt_id", "run_id", "signature", "agent", "submitted_at", "status", "verdict", "reason", "units", "verified_at",
-    "parked_at", "recount", "confirmed_by",
-)  # fmt: skip
+    return restored(SignedReceipt, receipt, RENAMED)
 
 
 def seal_of(receipt: Receipt) -> str:

@@ -27,10 +27,11 @@ from marketplace.settlement import evidence as documents
 from marketplace.settlement.evidence import RunOutcome
 from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import Closing, SettlementBatch
-from marketplace.settlement.verbs import quorum
 from marketplace.settlement.verbs.closes import observe_closes, reopen_orphaned, return_quantities
 from marketplace.settlement.verbs.deciding import plan_agreed, plan_decide, settle_decided, time_out_disputed
 from marketplace.settlement.verbs.overdue import attest_agreed, attest_waiting, pay_attested, refund_overdue
+from marketplace.settlement.verbs.quorum import answer_ourselves, submit_answer
+from marketplace.settlement.verbs.ruling import rule_dispute
 from suan.core.contract import Outcome, ReceiptVerdict, pack_outcomes
 from suan.core.delivery import ExitReason
 from suan.core.encoding import from_hex, to_hex
@@ -49,7 +50,9 @@ __all__ = [
     "reopen_orphaned",
     "retry_failed",
     "return_quantities",
+    "rule_dispute",
     "settle_decided",
+    "submit_answer",
     "time_out_disputed",
 ]
 
@@ -190,7 +193,7 @@ def _propose_verdict(
         outgoing_key=f"decide:{to_hex(root)}" + (f":{attempt}" if attempt > 1 else ""),
         cut_at=now,
     )
-    quorum.answer_ourselves(digest, now=now)
+    answer_ourselves(digest, now=now)
     plan_decide(settlement, batch)
     return settlement
 

@@ -14,9 +14,8 @@ from rest_framework.response import Response
 
 from ledger.explorer import BLOCK, PublicView, identity, paths, read_path, streams, word
 from marketplace.rest import ApiView, HexField, StrictSerializer, TextField, UintField, parse
-from marketplace.settlement import checking, queries
+from marketplace.settlement import actions, checking, queries
 from marketplace.settlement.audit_lists import RECEIPTS
-from marketplace.settlement.verbs import quorum
 from suan.core.evidence import passed
 
 
@@ -63,7 +62,7 @@ class AnswersView(ApiView):
         body = parse(AnswerBody, request.data)
         rows = body.get("outcomes")
         outcomes = None if rows is None else [dict(row) | {"units": str(row["units"])} for row in rows]
-        answer, new = quorum.submit_answer(
+        answer, new = actions.submit_answer(
             digest=read_path("digest", word, digest),
             signature=body["signature"],
             reason=body.get("reason", "").strip(),

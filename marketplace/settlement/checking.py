@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from ledger import evidence
 from ledger import queries as ledger
 from ledger.explorer import AsOf, events_at
-from marketplace.settlement.queries import published_leaves
+from marketplace.settlement.evidence import published_leaves
 from suan.core import units
 from suan.core.clearing import ClearingDocument, ProposedTrade, read_document, replay
 from suan.core.contract import (

@@ -6,15 +6,22 @@ canonical JSON, so the same facts give the same bytes, and publishing it again i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ledger import evidence
+from ledger import queries as ledger
+from marketplace.problems import NotReady
 from marketplace.receipts.models import Receipt
 from marketplace.receipts.queries import signed_struct
 from suan.core.contract import Outcome, ReceiptVerdict, Record, receipts_root
-from suan.core.encoding import ZERO_BYTES32, canonical_json, to_hex
+from suan.core.delivery import Receipt as SignedReceipt
+from suan.core.encoding import ZERO_BYTES32, canonical_json, from_hex, to_hex
+from suan.core.evidence import Leaf
 from suan.core.ids import parse_id
+from suan.core.signing import market_domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +77,18 @@ def document(*, batch: bytes, outcomes: list[dict[str, Any]], runs: Sequence[Run
     return canonical_json(
         {"batch": to_hex(batch), "outcomes": outcomes, "receipts": [run.to_json() for run in ordered]}
     )
+
+
+def published_leaves(root: str) -> list[Leaf]:
+    """The leaves of a published settlement, in its order. Raises NotReady when it is not published."""
+    data = evidence.read("settlements", root)
+    if data is None:
+        raise NotReady(f"The settlement {root} is not published yet; ask again in a moment.")
+    known = ledger.deployment()
+    domain = market_domain(known.chain_id, known.market)
+    leaves: list[Leaf] = []
+    for row in json.loads(data)["receipts"]:
+        signed = row["receipt"] and SignedReceipt.from_json(row["receipt"])
+        digest = signed.digest(domain) if signed else ZERO_BYTES32
+        leaves.append((digest, from_hex(row["trade"]), row["run"], row["verdict"]))
+    return leaves

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from ledger import evidence
 from ledger import queries as ledger
 from marketplace.clearing.models import CLOSING, DELIVERED, LOCKED, VERIFIED, Trade
-from marketplace.problems import Conflict, NotFound, NotReady
+from marketplace.problems import Conflict, NotFound
 from marketplace.receipts import queries as receipts
+from marketplace.settlement.audit_lists import RECEIPTS as RECEIPTS
+from marketplace.settlement.checking import trade_checks as trade_checks
+from marketplace.settlement.evidence import published_leaves
 from marketplace.settlement.models import Answer, Attestation, Closing, SettlementBatch
-from suan.core.delivery import Receipt as SignedReceipt
-from suan.core.encoding import ZERO_BYTES32, from_hex, to_hex
-from suan.core.evidence import Anchor, Leaf, receipt_proof
+from suan.core.encoding import from_hex, to_hex
+from suan.core.evidence import Anchor, receipt_proof
 from suan.core.ids import parse_id
 from suan.core.problems import FieldError
-from suan.core.signing import market_domain
 
 UNCLOSED = (LOCKED, DELIVERED, VERIFIED, CLOSING)
 PROPOSALS_MAX = 100
@@ -72,21 +71,6 @@ def proof_of(receipt_id: str) -> bytes:
         block_hash=event.block.hash if event else None,
     )
     return receipt_proof(leaves, index, anchor)
-
-
-def published_leaves(root: str) -> list[Leaf]:
-    """The leaves of a published settlement, in its order. Raises NotReady when it is not published."""
-    data = evidence.read("settlements", root)
-    if data is None:
-        raise NotReady(f"The settlement {root} is not published yet; ask again in a moment.")
-    known = ledger.deployment()
-    domain = market_domain(known.chain_id, known.market)
-    leaves: list[Leaf] = []
-    for row in json.loads(data)["receipts"]:
-        signed = row["receipt"] and SignedReceipt.from_json(row["receipt"])
-        digest = signed.digest(domain) if signed else ZERO_BYTES32
-        leaves.append((digest, from_hex(row["trade"]), row["run"], row["verdict"]))
-    return leaves
 
 
 def proposals() -> list[dict[str, Any]]:

@@ -47,7 +47,10 @@ HOMELESS = sorted(
     and path.relative_to(PROJECT).parts[:1] != ("frontend",)
 ) + ["frontend/homeless.py"]
 READERS = {
-    **{f"marketplace/{step}/queries.py": "Thing.objects.create(name='x')" for step in STEPS},
+    **{
+        f"marketplace/{step}/queries.py": "Thing.objects.create(name='x')" for step in STEPS if step != "book"
+    },
+    "marketplace/book/queries/drafts.py": "Thing.objects.create(name='x')",
     "marketplace/book/api.py": "thing.save()",
     "frontend/home/views.py": "Thing.objects.filter(pk=1).update(name='x')",
     "ledger/queries.py": "Thing.objects.get_or_create(name='x')",
@@ -114,6 +117,34 @@ def test_a_page_that_imports_a_model_is_told_to_add_a_query(copy: Path) -> None:
     for folder, step in zip(PAGE_FOLDERS, STEPS * len(PAGE_FOLDERS), strict=False):
         assert f"frontend.{folder}.views -> marketplace.{step}.models" in said
     assert PAGES in said
+
+
+@pytest.mark.parametrize(
+    "behind", ["marketplace.book.queries.drafts", "marketplace.settlement.checking", "ledger.models"]
+)
+def test_a_page_that_reaches_behind_queries_and_actions_is_told_to_add_a_query(
+    copy: Path, behind: str
+) -> None:
+    plant(copy, "frontend/home/views.py", f"import {behind}")
+    said = judged(copy)
+    assert (
+        f"frontend.home.views -> {behind}" in said and "Add a query that returns what the page shows" in said
+    )
+
+
+def test_a_verb_that_is_called_past_its_actions_is_told_to_use_them(copy: Path) -> None:
+    callers = {
+        "marketplace/accounts/api.py": "marketplace.accounts.verbs.keys",
+        "marketplace/clearing/actions.py": "marketplace.book.verbs.placing",
+        "marketplace/clearing/api.py": "marketplace.clearing.verbs.auctions",
+        "marketplace/settlement/api.py": "marketplace.settlement.verbs.ruling",
+    }
+    for file, verb in callers.items():
+        plant(copy, file, f"import {verb}")
+    said = judged(copy)
+    for file, verb in callers.items():
+        assert f"{file.removesuffix('.py').replace('/', '.')} -> {verb}" in said
+    assert "Show the verb in the room's actions.py and call it there" in said
 
 
 def test_a_file_without_a_floor_is_told_to_name_one(copy: Path) -> None:

@@ -32,3 +32,14 @@ def test_an_order_that_would_end_one_that_still_trades_is_refused_and_so_is_one_
     )
     assert place(259, "young").status_code == 201
     problem(place(2, "late"), 422, "nonce_too_old", "/nonce")
+
+
+def test_a_nonce_that_is_kept_for_one_order_is_not_taken_by_another(market):
+    buyer = wallet("ada", tokens=50)
+    kept = buyer.post("/orders/nonces", {"side": "buy", "client_order_id": "mine"}).json()["nonce"]
+
+    def place(name: str):
+        return buyer.post("/bids", signed(bid_body(buyer, client_order_id=name), buyer.key, nonce=kept))
+
+    problem(place("other"), 422, "nonce_used", "/nonce")
+    assert place("mine").status_code == 201

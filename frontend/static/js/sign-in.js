@@ -1,7 +1,8 @@
 /** Signing in with a wallet: EIP-6963 to find it, EIP-4361 as the message, personal_sign for the proof. */
 
-import { ask, listen, remember, useChain, WalletProblem, wordsOf } from "./wallets.js";
+import { post } from "./post.js";
 import { say } from "./state.js";
+import { ask, listen, remember, useChain, WalletProblem, wordsOf } from "./wallets.js";
 
 /** @typedef {import("./types").Announced} Announced */
 
@@ -46,20 +47,6 @@ async function enter(panel, wallet, button) {
     say(panel, wordsOf(error), "bad");
     button.disabled = false;
   }
-}
-
-/** @param {HTMLElement} panel @param {string} path @param {object} body @returns {Promise<Record<string, string>>} */
-async function post(panel, path, body) {
-  const token = panel.querySelector("input[name=csrfmiddlewaretoken]");
-  const answer = await fetch(path, {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-csrftoken": token instanceof HTMLInputElement ? token.value : "" },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(20_000),
-  });
-  const said = await answer.json();
-  if (!answer.ok) throw new WalletProblem(said.detail ?? `The exchange answered ${answer.status}.`);
-  return said;
 }
 
 /** @param {string} text @returns {string} its UTF-8 bytes as hex, the form that every wallet accepts */

@@ -3,6 +3,7 @@
  * signature_0, signature_1, … The page shows the same fields in words above the button.
  */
 
+import { post } from "./post.js";
 import { ask, holderOf, listen, useChain, WalletProblem, wordsOf } from "./wallets.js";
 import { say } from "./state.js";
 
@@ -36,6 +37,7 @@ async function sign(event, form) {
     const { provider } = await holderOf(address);
     await useChain(provider, Number(form.dataset.chainId));
     const wishes = typedDataOf(form);
+    if (form.dataset.orderSide && wishes[0]) wishes[0].message.nonce = await keepNonce(form);
     for (const [place, wish] of wishes.entries()) {
       if (form.dataset.nonceOf) wish.message.nonce = await nonceOf(provider, form.dataset.nonceOf, address);
       say(form, `Waiting for your wallet: sign the ${wish.primaryType} (${place + 1} of ${wishes.length}).`);
@@ -50,6 +52,23 @@ async function sign(event, form) {
     say(form, wordsOf(error), "bad");
     if (button) button.disabled = false;
   }
+}
+
+/**
+ * A nonce that the exchange keeps for the form's order, however often it is asked for; the page and the form then show it.
+ * Until now the page showed the next free one, which an order from another page may have taken.
+ * @param {HTMLFormElement} form
+ * @returns {Promise<number>}
+ */
+async function keepNonce(form) {
+  const name = { side: form.dataset.orderSide, client_order_id: form.dataset.orderName };
+  const { nonce } = await post(form, "/api/v1/orders/nonces", name);
+  const field = form.elements.namedItem("nonce");
+  if (!(field instanceof HTMLInputElement)) throw new WalletProblem("This page is incomplete; load it again.");
+  field.value = String(nonce);
+  const shown = document.querySelector("[data-nonce]");
+  if (shown) shown.textContent = String(nonce);
+  return Number(nonce);
 }
 
 /**

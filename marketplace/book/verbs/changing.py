@@ -34,9 +34,9 @@ from marketplace.book.models import (
 )
 from marketplace.book.quantities import count, hold_amount, joined, tradable, without
 from marketplace.book.verbs import publishing
-from marketplace.book.verbs.nonces import PLACES
 from marketplace.problems import Conflict, Forbidden, Refused
 from marketplace.times import moment
+from suan.core.contract import PLACES
 from suan.core.encoding import from_hex, to_hex
 from suan.core.lifecycle import Kind, advance, is_end
 from suan.core.signing import BadSignature, Cancel, market_domain, recover

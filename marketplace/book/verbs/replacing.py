@@ -12,7 +12,6 @@ from marketplace.book import queries
 from marketplace.book.models import Order
 from marketplace.book.verbs.changing import cancel_order
 from marketplace.book.verbs.placing import place_offer
-from marketplace.book.verbs.reviewing import require_replaceable
 from suan.core.orders import Limits
 
 
@@ -21,6 +20,7 @@ def replace_offer(
     participant: Participant,
     order_id: str,
     body: Mapping[str, Any],
+    signature: bytes | None,
     cancel_signature: bytes | None,
     limits: Limits,
     now: int,
@@ -35,7 +35,7 @@ def replace_offer(
         old = queries.order_by_id(order_id)
         known = queries.orders_of(participant, client_order_id=body["client_order_id"]).exists()
         if not known:
-            require_replaceable(participant, old, body["product"])
+            queries.require_replaceable(participant, old, body["product"])
             cancel_order(
                 participant=participant,
                 order_id=order_id,
@@ -43,5 +43,7 @@ def replace_offer(
                 on_chain=False,
                 now=now,
             )
-        order, _ = place_offer(participant=participant, body=body, limits=limits, now=now)
+        order, _ = place_offer(
+            participant=participant, body=body, signature=signature, limits=limits, now=now
+        )
     return order

@@ -21,7 +21,6 @@ from ledger import queries as ledger
 from marketplace.book import actions as book_actions
 from marketplace.book import queries as book
 from marketplace.book.models import Order
-from marketplace.book.verbs.nonces import PLACES
 from marketplace.clearing import queries
 from marketplace.clearing.models import (
     BATCH_FAILED,
@@ -41,9 +40,9 @@ from marketplace.clearing.models import (
     Trade,
 )
 from suan.core.clearing import seconds_to_work
+from suan.core.contract import PLACES, encode_open
 from suan.core.contract import Clearing as ChainClearing
 from suan.core.contract import Fill as ChainFill
-from suan.core.contract import encode_open
 from suan.core.encoding import from_hex
 from suan.core.lifecycle import Kind, allowed_from
 

@@ -95,7 +95,7 @@ def check_bid(
     """Every rule that a bid breaks, empty when it is admitted. now: unix seconds."""
     problems = _common_problems(bid, SIDE_BUY, terms.hash(), now, context, limits)
     problems += _range("runs", bid.runs, 1, limits.runs_max)
-    problems += _range("ceiling", bid.ceiling, limits.ceiling_min, limits.ceiling_max)
+    problems += _range("ceiling_units", bid.ceiling, limits.ceiling_min, limits.ceiling_max)
     problems += _range("runs", bid.runs * bid.ceiling, 0, limits.units_max, what="runs x ceiling")
     problems += _bid_terms_problems(terms, limits)
     if bid.deliver_by < now + terms.wall_seconds:
@@ -134,7 +134,7 @@ def _common_problems(
         product_by_id(order.product)
     except FieldError as error:
         problems.append(error.problem)
-    problems += _range("price", order.price, limits.price_min, limits.price_max)
+    problems += _range("limit_price", order.price, limits.price_min, limits.price_max)
     if order.terms != terms:
         problems.append(
             Problem(

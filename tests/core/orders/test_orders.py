@@ -54,12 +54,12 @@ def test_a_sound_bid_and_a_sound_offer_are_admitted():
 @pytest.mark.parametrize(
     ("kept", "broken", "field", "code"),
     [
-        ({"price": LIMITS.price_min}, {"price": LIMITS.price_min - 1}, "price", "too_low"),
-        ({"price": LIMITS.price_max}, {"price": LIMITS.price_max + 1}, "price", "too_high"),
+        ({"price": LIMITS.price_min}, {"price": LIMITS.price_min - 1}, "limit_price", "too_low"),
+        ({"price": LIMITS.price_max}, {"price": LIMITS.price_max + 1}, "limit_price", "too_high"),
         ({"runs": 1}, {"runs": 0}, "runs", "too_low"),
         ({"runs": LIMITS.runs_max}, {"runs": LIMITS.runs_max + 1}, "runs", "too_high"),
-        ({"ceiling": LIMITS.ceiling_min}, {"ceiling": 0}, "ceiling", "too_low"),
-        ({"ceiling": LIMITS.ceiling_max}, {"ceiling": LIMITS.ceiling_max + 1}, "ceiling", "too_high"),
+        ({"ceiling": LIMITS.ceiling_min}, {"ceiling": 0}, "ceiling_units", "too_low"),
+        ({"ceiling": LIMITS.ceiling_max}, {"ceiling": LIMITS.ceiling_max + 1}, "ceiling_units", "too_high"),
         ({"valid_until": NOW + 1}, {"valid_until": NOW}, "valid_until", "expired"),
         ({"deliver_by": NOW + 600}, {"deliver_by": NOW + 599}, "deliver_by", "before_valid_until"),
         ({"max_fee_bps": 10_000}, {"max_fee_bps": 99}, "max_fee_bps", "out_of_range"),

@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from marketplace.clearing.models import Trade
 from marketplace.problems import DomainError
+from marketplace.settlement.actions import rule_dispute
 from marketplace.settlement.lockbatches import BatchUnknown
-from marketplace.settlement.verbs.ruling import rule_dispute
 from suan.core.contract import Outcome, OutcomeKind
 from suan.core.problems import FieldError
 

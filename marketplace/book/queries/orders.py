@@ -1,21 +1,20 @@
-"""Reads of the book: orders as people and auctions see them, job bytes, and what an order would cost."""
+"""Orders as people and auctions see them: rows, lists, the signed struct of a row, the product's lock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
 from marketplace.accounts.models import Participant
-from marketplace.book.models import OPEN_STATUSES, Artifact, ArtifactOwner, ExecutionReport, Order
+from marketplace.book.models import OPEN_STATUSES, ExecutionReport, Order
 from marketplace.book.quantities import first_of, tradable
 from marketplace.problems import NotFound
+from marketplace.signed import restored
 from marketplace.times import rfc3339
-from suan.core.encoding import from_hex, keccak
 from suan.core.ids import parse_id
 from suan.core.orders import LIMITS, Limits
 from suan.core.problems import FieldError
@@ -23,6 +22,8 @@ from suan.core.signing import Bid, Offer
 from suan.core.units import format_tokens
 
 EXECUTIONS_SHOWN_MAX = 500
+RENAMED = {"ceiling": "ceiling_units", "terms": "terms_hash"}
+"""Fields of a signed order whose column has another name."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,8 @@ def lock_product(symbol: str) -> None:
     """
     if not connection.in_atomic_block:
         raise RuntimeError("the product's lock lives in a transaction; open one first")
-    number = int.from_bytes(keccak(b"product:" + symbol.encode())[:8], "big", signed=True)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"product:{symbol}"])
 
 
 def order_by_hash(order_hash: str) -> Order | None:
@@ -119,22 +119,8 @@ def published_orders(maker: str) -> QuerySet[Order]:
 
 
 def struct_of(order: Order) -> Bid | Offer:
-    """The EIP-712 struct that was signed."""
-    common = {
-        "maker": order.maker,
-        "product": from_hex(order.product),
-        "side": order.side,
-        "price": order.price,
-        "nonce": order.nonce,
-        "valid_until": order.valid_until,
-        "deliver_by": order.deliver_by,
-        "verifier_set": from_hex(order.verifier_set),
-        "max_fee_bps": order.max_fee_bps,
-        "terms": from_hex(order.terms_hash),
-    }
-    if order.is_bid:
-        return Bid(runs=order.runs, ceiling=order.ceiling_units, **common)
-    return Offer(units=order.units, **common)
+    """The EIP-712 struct that was signed. Raises FieldError when the row holds none."""
+    return restored(Bid if order.is_bid else Offer, order, RENAMED)
 
 
 def last_price(symbol: str) -> int | None:
@@ -199,30 +185,3 @@ def execution_view(report: ExecutionReport) -> dict[str, Any]:
         "text": report.text,
         "transact_at": report.transact_at,
     }
-
-
-def objects_dir() -> Path:
-    """The folder of job bytes."""
-    return Path(settings.SUAN_VAR) / "objects"
-
-
-def artifact(sha256: str) -> Artifact | None:
-    """The artifact of a content address, or None."""
-    return Artifact.objects.filter(sha256=sha256.lower()).first()
-
-
-def read_artifact(sha256: str) -> bytes | None:
-    """The bytes of a content address, or None. Who may read them is for the caller to decide."""
-    found = artifact(sha256)
-    return None if found is None else (objects_dir() / found.path).read_bytes()
-
-
-def owns_artifact(participant: Participant, sha256: str) -> bool:
-    """Did this participant upload these bytes?"""
-    return ArtifactOwner.objects.filter(artifact__sha256=sha256.lower(), participant=participant).exists()
-
-
-def artifact_bytes(participant: Participant) -> int:
-    """Bytes that count against an account's limit."""
-    rows = ArtifactOwner.objects.filter(participant=participant)
-    return int(rows.aggregate(total=Sum("artifact__size_bytes"))["total"] or 0)

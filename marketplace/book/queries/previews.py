@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.queries import balances, deployment
-from marketplace.book import queries
-from marketplace.book.queries import OpenOrder
+from marketplace.book.queries.orders import OpenOrder, open_orders
 from suan.core.settlement import RUN_ENDS
 from suan.core.units import (
     BaseUnits,
@@ -30,7 +29,7 @@ from suan.core.units import (
 
 def preview(*, side: str, body: Mapping[str, Any], maker: str, now: int) -> dict[str, Any]:
     """Cost, worst case, estimate and money outcomes of a bid or an offer, amounts in tokens as text."""
-    book = [row for row in queries.open_orders(body["product"], now=now) if row.order.maker != maker]
+    book = [row for row in open_orders(body["product"], now=now) if row.order.maker != maker]
     available = balances(maker).available
     numbers = _bid(body, book) if side == "buy" else _offer(body, book)
     held = numbers.pop("held")

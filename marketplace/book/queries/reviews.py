@@ -1,6 +1,7 @@
 """An order before it is signed: complete, checked by every rule, with what a wallet must sign. Reads only.
 
-A page shows this, the maker signs it or lets the platform sign, and the same body then goes to `place_…`.
+A page shows this. A wallet's maker then asks for a nonce under the order's name (actions.reserve_nonce), signs with it and
+places the body with nonce and signature; the platform, where it signs, does both when the body is placed.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 from ledger.queries import deployment
 from marketplace.accounts.models import Participant
 from marketplace.book.models import Order
-from marketplace.book.verbs import placing
-from marketplace.problems import Conflict, Forbidden
+from marketplace.book.queries.drafts import Draft, draft_bid, draft_offer, standing_of
+from marketplace.book.queries.jobs import judged_module
+from marketplace.problems import Conflict, Forbidden, Refused
 from suan.core.encoding import to_hex
 from suan.core.orders import Limits
 from suan.core.signing import Cancel, market_domain
@@ -21,18 +23,24 @@ from suan.core.signing import Cancel, market_domain
 
 @dataclass(frozen=True)
 class Review:
-    """body: what to place, with the fields that a signature covers. typed_data: for eth_signTypedData_v4, in the order
-    in which their signatures are given back (a replacement needs two: the new order, and the cancel of the old one).
+    """body: what to place, with what a signature covers besides the nonce. nonce: what the order would get now.
+
+    typed_data: for eth_signTypedData_v4, in the order in which their signatures are given back (a replacement needs two:
+    the new order, and the cancel of the old one).
     """
 
     body: dict[str, Any]
+    nonce: int
     typed_data: list[dict[str, Any]]
 
 
 def review_bid(*, participant: Participant, body: Mapping[str, Any], limits: Limits, now: int) -> Review:
     """A bid as it would be placed now. Raises Refused with every reason, those about its job included."""
-    draft = placing.draft_bid(participant=participant, body=body, limits=limits, now=now)
-    placing.require_job(participant=participant, draft=draft, now=now)
+    draft = draft_bid(body, participant, limits, now)
+    draft.require_admissible(standing_of(participant))
+    _, problems = judged_module(participant, draft.terms)
+    if problems:
+        raise Refused(problems)
     return _review(body, draft)
 
 
@@ -47,13 +55,8 @@ def review_offer(
     """An offer as it would be placed now, in place of an open one if given. Raises Refused with every reason."""
     if replaces is not None:
         require_replaceable(participant, replaces, body["product"])
-    draft = placing.draft_offer(
-        participant=participant,
-        body=body,
-        limits=limits,
-        now=now,
-        freed=replaces.held if replaces else 0,
-    )
+    draft = draft_offer(body, participant, limits, now)
+    draft.require_admissible(standing_of(participant, freed=replaces.held if replaces else 0))
     review = _review(body, draft)
     if replaces is not None:
         review.typed_data.append(cancel_typed_data(replaces))
@@ -77,12 +80,11 @@ def require_replaceable(participant: Participant, order: Order, symbol: str) -> 
         raise Conflict(f"An offer of {order.symbol} is replaced by one of the same product only.")
 
 
-def _review(body: Mapping[str, Any], draft: placing.Draft) -> Review:
+def _review(body: Mapping[str, Any], draft: Draft) -> Review:
     struct = draft.struct
     signed = {
         "maker": struct.maker,
-        "nonce": struct.nonce,
         "max_fee_bps": struct.max_fee_bps,
         "verifier_set": to_hex(struct.verifier_set),
     }
-    return Review({**body, **signed}, [struct.typed_data(draft.domain)])
+    return Review({**body, **signed}, struct.nonce, [struct.typed_data(draft.domain)])
