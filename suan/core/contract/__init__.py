@@ -28,6 +28,7 @@ from suan.core.contract.places import OrderState
 from suan.core.contract.proving import prove_records
 from suan.core.contract.records import (
     BATCH_RECORDS_MAX,
+    PAID_KINDS,
     RECEIPT_LEAF_TYPES,
     BatchHead,
     Clearing,
@@ -37,7 +38,6 @@ from suan.core.contract.records import (
     OutcomeKind,
     ReceiptVerdict,
     Record,
-    RejectCode,
     Session,
     batch_head,
     batch_id,
@@ -50,6 +50,7 @@ from suan.core.contract.records import (
     trade_id,
     verifier_set_id,
 )
+from suan.core.contract.reject_codes import FILL_CODES, RejectCode, reject_words
 
 __all__ = [
     "AbiError",
@@ -58,11 +59,13 @@ __all__ = [
     "Clearing",
     "DAY_SECONDS",
     "EVENTS",
+    "FILL_CODES",
     "Fill",
     "KeySet",
     "OrderState",
     "Outcome",
     "OutcomeKind",
+    "PAID_KINDS",
     "PLACES",
     "Proven",
     "RECEIPT_LEAF_TYPES",
@@ -103,6 +106,7 @@ __all__ = [
     "record_of",
     "records",
     "refund_after",
+    "reject_words",
     "struct_of",
     "trade_id",
     "verifier_set_id",
