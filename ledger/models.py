@@ -13,16 +13,17 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from ledger.fields import AddressField, HashField, UnitsField
+from suan.core import settlement
 
 
 class Account(models.Model):
     """One column of the books. Balances are caches of the fold over Transfer, checked by verify_ledger."""
 
     class Kind(models.TextChoices):
-        AVAILABLE = "available"
-        LOCKED = "locked"
-        EXITING = "exiting"
-        CUSTODY = "custody"
+        AVAILABLE = settlement.AVAILABLE
+        LOCKED = settlement.LOCKED
+        EXITING = settlement.EXITING
+        CUSTODY = settlement.CUSTODY
 
     address = AddressField()
     kind = models.CharField(max_length=9, choices=Kind.choices)

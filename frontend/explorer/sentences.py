@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from frontend.explorer import names
-from suan.core.contract import OutcomeKind, RejectCode
+from suan.core.contract import OutcomeKind, reject_words
 
 Event = dict[str, Any]
 
@@ -83,29 +83,6 @@ EVENTS = {
     ),
 }
 
-REASONS = {
-    RejectCode.BAD_SIGNATURE: gettext_lazy("bad signature"),
-    RejectCode.EXPIRED: gettext_lazy("expired"),
-    RejectCode.CANCELLED: gettext_lazy("cancelled"),
-    RejectCode.CLEARING_DIFFERS: gettext_lazy("signed for another product or verifier set"),
-    RejectCode.PRICE_OUTSIDE_LIMITS: gettext_lazy("price outside the limits"),
-    RejectCode.NOT_ENOUGH_QUANTITY: gettext_lazy("not enough quantity left"),
-    RejectCode.INSUFFICIENT_FUNDS: gettext_lazy("not enough funds"),
-    RejectCode.INSUFFICIENT_BOND: gettext_lazy("not enough money for the bond"),
-    RejectCode.FEE_ABOVE_MAXIMUM: gettext_lazy("the fee is above the order's limit"),
-    RejectCode.DELEGATE_NOT_ALLOWED: gettext_lazy("the delegate key may not do this"),
-    RejectCode.SAME_MAKER: gettext_lazy("buyer and provider are the same"),
-    RejectCode.BAD_INDEX: gettext_lazy("it names no order"),
-    RejectCode.DELIVER_BY_TOO_FAR: gettext_lazy("deliver by is too far away"),
-    RejectCode.SESSION_NOT_OPEN: gettext_lazy("the session is not open"),
-    RejectCode.VOUCHER_NOT_GREATER: gettext_lazy("an earlier voucher was as great"),
-    RejectCode.CEILING_EXCEEDED: gettext_lazy("above the ceiling of the session"),
-}
-KINDS = {
-    OutcomeKind.REFUNDED: gettext_lazy("refunded"),
-    OutcomeKind.SETTLED: gettext_lazy("settled"),
-    OutcomeKind.SLASHED: gettext_lazy("slashed"),
-}
 FINALITY = {
     "pending": gettext_lazy("Not in a block yet; it is sent again until it is."),
     "included": gettext_lazy("In the newest block; one more block makes it safe."),
@@ -168,7 +145,7 @@ def _opened(who: Any, events: Sequence[Event]) -> SafeString:
 def _closed(who: Any, events: Sequence[Event]) -> SafeString:
     closes = [event["args"] for event in events if event["name"] == "TradeClosed"]
     kinds = Counter(int(args["kind"]) for args in closes)
-    parts = ", ".join(f"{count} {KINDS[OutcomeKind(kind)]}" for kind, count in sorted(kinds.items()))
+    parts = ", ".join(f"{count} {_(OutcomeKind(kind).word)}" for kind, count in sorted(kinds.items()))
     count = _count(len(closes), ngettext("%(n)s trade", "%(n)s trades", len(closes)))
     paid = names.money(sum(int(args["paid"]) for args in closes))
     return format_html(
@@ -183,16 +160,13 @@ TRANSACTIONS: tuple[tuple[frozenset[str], Callable[[Any, Sequence[Event]], SafeS
 
 
 def reason(code: int) -> str:
-    """Why the contract refused a fill, in words."""
-    known = RejectCode(code) if code in RejectCode._value2member_map_ else None
-    if known is None:
-        return _("code %(code)s") % {"code": code}
-    return str(REASONS.get(known, known.name.lower().replace("_", " ")))
+    """Why the contract refused a fill or a voucher, in words."""
+    return _(reject_words(code))
 
 
 def _value(event: str, name: str, value: Any) -> Any:
     if name == "kind" and not isinstance(value, str):
-        return KINDS.get(OutcomeKind(int(value)), value)
+        return _(OutcomeKind(int(value)).word)
     if name == "code":
         return reason(int(value))
     if name == "side":

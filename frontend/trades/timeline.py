@@ -9,9 +9,8 @@ from django.utils.translation import gettext as _
 
 from ledger import queries as ledger
 
-AFTER_DELIVERY = ("delivered", "verified", "closing", "settled", "refunded", "slashed")
-AFTER_VERDICT = ("verified", "closing", "settled", "slashed")
-ENDED = ("settled", "refunded", "slashed", "rejected")
+BEFORE_DELIVERY = ("matched", "locking", "locked", "rejected")
+BEFORE_VERDICT = (*BEFORE_DELIVERY, "delivered")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def _delivery_step(trade: dict[str, Any], at: int | None) -> Step:
     runs = trade["runs_detail"]
     delivered = sum(run["receipt_id"] is not None for run in runs)
     text = _("%(done)s of %(all)s runs have a receipt.") % {"done": delivered, "all": trade["runs"]}
-    if trade["status"] in AFTER_DELIVERY:
+    if trade["status"] not in BEFORE_DELIVERY:
         return Step(_("Delivered"), "done" if delivered else "failed", text, at=at)
     return Step(
         _("Delivered"), _state(trade, "locked"), text if runs else _("Runs start when the lock is safe.")
@@ -110,10 +109,10 @@ def _verdict_step(trade: dict[str, Any], at: int | None) -> Step:
     rejected = sum(run["verdict"] == "rejected" for run in runs)
     text = _("%(good)s accepted, %(bad)s rejected of %(all)s runs, each recomputed.")
     text = text % {"good": accepted, "bad": rejected, "all": trade["runs"]}
-    if trade["status"] in AFTER_VERDICT:
-        return Step(_("Verified"), "failed" if rejected else "done", text, at=at)
     if trade["status"] == "refunded":
         return Step(_("Verified"), "done" if accepted else "failed", text, at=at)
+    if trade["status"] not in BEFORE_VERDICT:
+        return Step(_("Verified"), "failed" if rejected else "done", text, at=at)
     return Step(
         _("Verified"), _state(trade, "delivered"), text if runs else _("Every run is computed a second time.")
     )
@@ -153,6 +152,7 @@ def _close_step(trade: dict[str, Any], event: Any) -> Step:
         text = _("The contract pays what was counted and returns the rest.")
         return Step(_("Closed"), "todo", text)
     close = trade["close"]
+    other = _("Paid %(paid)s, of it fee %(fee)s; %(slashed)s of the bond is lost; the rest went back.")
     texts = {
         "settled": _("Paid %(paid)s, of it fee %(fee)s; the rest of the lock went back, the bond too."),
         "refunded": _("Nothing was billed: the whole lock and the bond went back."),
@@ -163,7 +163,7 @@ def _close_step(trade: dict[str, Any], event: Any) -> Step:
     return Step(
         _("Closed"),
         "failed" if close["kind"] == "slashed" else "done",
-        texts[close["kind"]] % close,
+        texts.get(close["kind"], other) % close,
         at=event.block.timestamp,
         finality=close["finality"],
         tx_hash=event.tx_hash,

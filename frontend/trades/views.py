@@ -19,6 +19,7 @@ from marketplace.delivery import queries as delivery
 from marketplace.problems import NotFound
 from marketplace.settlement import queries as settlement
 from suan.core.delivery import ExitReason
+from suan.core.lifecycle import Kind, is_end
 
 TRADES_PER_PAGE = 25
 PREVIEWS_MAX = 16
@@ -47,7 +48,7 @@ def trade(request: HttpRequest, trade_id: str) -> HttpResponse:
         "trade": view,
         "steps": timeline.steps(view, row.trade_hash, _receipts(row), verdict),
         "next_step": timeline.next_step(view),
-        "ended": view["status"] in timeline.ENDED and view["finality"] in ("final", "pending"),
+        "ended": is_end(Kind.TRADE, view["status"]) and view["finality"] in ("final", "pending"),
         "is_buyer": is_buyer,
         "is_provider": who is not None and who.address == row.provider,
         "runs": _runs(view, is_buyer),

@@ -16,22 +16,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Count, Max, Sum
 
-from ledger import evidence
-from ledger.journal import (
-    AVAILABLE,
-    CUSTODY_REF,
-    EXITING,
-    LOCKED,
-    MONEY_EVENTS,
-    BooksDisagree,
-    Ref,
-    moves_of,
-    payees,
-)
+from ledger import evidence, queries
 from ledger.models import Account, ChainEvent, EvidenceFile
+from suan.core.settlement import CUSTODY_REF, MONEY_EVENTS, PARTY_KINDS, Books, BooksDisagree, Ref
 
 ACCOUNTS_SHOWN_MAX = 200
-KINDS = (AVAILABLE, LOCKED, EXITING)
 FINGERPRINT = {"count": Count("id"), "sum": Sum("id"), "last": Max("id"), "postings": Sum("postings")}
 """Of the posted events: rows are never deleted and never change but by another posting."""
 
@@ -82,8 +71,8 @@ def compare() -> Comparison:
     compared = [
         Compared(
             address,
-            {kind: rows.get(Ref(address, kind), 0) for kind in KINDS},
-            {kind: folded.get(Ref(address, kind), 0) for kind in KINDS},
+            {kind: rows.get(Ref(address, kind), 0) for kind in PARTY_KINDS},
+            {kind: folded.get(Ref(address, kind), 0) for kind in PARTY_KINDS},
         )
         for address in addresses
     ]
@@ -93,7 +82,7 @@ def compare() -> Comparison:
         accounts=shown[:ACCOUNTS_SHOWN_MAX],
         accounts_total=len(compared),
         unequal_total=len(unequal),
-        totals={kind: sum(row.books[kind] for row in compared) for kind in KINDS},
+        totals={kind: sum(row.books[kind] for row in compared) for kind in PARTY_KINDS},
         custody_books=-rows.get(CUSTODY_REF, 0),
         custody_chain=-folded.get(CUSTODY_REF, 0),
         deposited=deposited,
@@ -125,19 +114,13 @@ def _posted() -> Any:
 @lru_cache(maxsize=2)
 def _fold(**_fingerprint: int | None) -> tuple[Mapping[Ref, int], int, int]:
     """Balances, and the sums of deposits and withdrawals. The arguments tell one set of events from another."""
-    known, locks = payees(), {}
-    balances: dict[Ref, int] = defaultdict(int)
+    books = Books(queries.deployment())
     sums: dict[str, int] = defaultdict(int)
     for event in _posted().iterator(chunk_size=1_000):
-        if event.name in ("TradeLocked", "SessionOpened"):
-            locks[event.subject] = event.args
         try:
-            moves = moves_of(event.name, event.args, locks.get(event.subject), payees=known)
+            moves = books.apply(event.name, event.subject, event.args)
         except BooksDisagree:
-            moves = []  # Its accounts then differ from the books, which is what the page is for.
-        for move in moves:
-            balances[move.debit] -= move.amount
-            balances[move.credit] += move.amount
-            sums[event.name] += move.amount
+            continue  # Its accounts then differ from the books, which is what the page is for.
+        sums[event.name] += sum(move.amount for move in moves)
     left = sums["Withdrawn"] + sums["Migrated"]
-    return MappingProxyType(dict(balances)), sums["Deposited"], left
+    return MappingProxyType(dict(books.balances)), sums["Deposited"], left

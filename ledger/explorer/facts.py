@@ -30,7 +30,7 @@ from suan.core.orders import PRODUCTS
 
 Row = dict[str, Any]
 OPEN = "locked"
-ENDS = {int(kind): kind.name.lower() for kind in OutcomeKind}
+ENDS = {int(kind): kind.word for kind in OutcomeKind}
 SYMBOLS = {product.id_hex: symbol for symbol, product in PRODUCTS.items()}
 _ADDRESSES = sorted(
     {p.name for event in EVENTS.values() for p in event.parameters if p.abi_type == "address"}

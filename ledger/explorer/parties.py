@@ -13,47 +13,33 @@ from typing import Any
 
 from ledger import queries
 from ledger.explorer.facts import AsOf, Row, events_at
-from ledger.journal import (
-    AVAILABLE,
-    CUSTODY_REF,
-    EXITING,
-    LOCKED,
-    MONEY_EVENTS,
-    BooksDisagree,
-    moves_of,
-    payees,
-)
-from ledger.models import Block
+from ledger.models import Block, ChainEvent
+from suan.core.settlement import CUSTODY_REF, MONEY_EVENTS, PARTY_KINDS, Books, BooksDisagree
 
 FOLDS_KEPT = 4
 
 
 @dataclass
 class Party:
-    """Base units by kind, and in how many trades the address bought and sold."""
+    """In how many trades an address bought and sold, and in which blocks its money moved first and last."""
 
-    amounts: dict[str, int] = field(default_factory=lambda: {AVAILABLE: 0, LOCKED: 0, EXITING: 0})
     bought: int = 0
     sold: int = 0
     first_block: int = 0
     last_block: int = 0
 
-    def copy(self) -> Party:
-        return replace(self, amounts=dict(self.amounts))
-
 
 @dataclass
 class Fold:
-    """Parties after all money events up to block `number`; `locks` are the arguments of open trades and sessions."""
+    """Parties and books after all money events up to block `number`."""
 
+    books: Books
     number: int = -1
     parties: dict[str, Party] = field(default_factory=dict)
-    locks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def copy(self) -> Fold:
-        return Fold(
-            self.number, {name: party.copy() for name, party in self.parties.items()}, dict(self.locks)
-        )
+        parties = {address: replace(party) for address, party in self.parties.items()}
+        return Fold(self.books.copy(), self.number, parties)
 
 
 _kept: OrderedDict[str, Fold] = OrderedDict()
@@ -81,7 +67,7 @@ class Parties:
         return {
             "address": address,
             "roles": self.roles_of(address, party),
-            **{kind: str(amount) for kind, amount in party.amounts.items()},
+            **{kind: str(self.fold.books.balance(address, kind)) for kind in PARTY_KINDS},
             "trades_bought": party.bought,
             "trades_sold": party.sold,
             "first_block_number": party.first_block or None,
@@ -143,9 +129,8 @@ def _folded(at: AsOf) -> Fold:
     with _guard:
         start = _nearest(at).copy()
         rows = events_at(at, *MONEY_EVENTS).filter(block__number__gt=start.number).order_by("position")
-        known = payees()
         for event in rows.iterator(chunk_size=1_000):
-            _apply(start, event, known)
+            _apply(start, event)
         start.number = at.number
         if at.is_final:
             _kept[at.hash] = start.copy()
@@ -158,27 +143,17 @@ def _nearest(at: AsOf) -> Fold:
     """The newest kept fold that is part of this history."""
     block = Block.objects.filter(hash__in=list(_kept), canonical=True, number__lte=at.number)
     found = block.order_by("-number").first()
-    return _kept[found.hash] if found else Fold()
+    return _kept[found.hash] if found else Fold(Books(queries.deployment()))
 
 
-def _apply(fold: Fold, event: Any, known: Any) -> None:
-    args = event.args
-    ends = event.name in ("TradeClosed", "SessionClosed")
-    lock = fold.locks.pop(event.subject, None) if ends else fold.locks.get(event.subject)
+def _apply(fold: Fold, event: ChainEvent) -> None:
     try:
-        moves = moves_of(event.name, args, lock, payees=known)
+        moves = fold.books.apply(event.name, event.subject, event.args)
     except BooksDisagree:
         return  # Its accounts then differ from the contract's, which the audit names.
-    for move in moves:
-        for ref, amount in ((move.debit, -move.amount), (move.credit, move.amount)):
-            if ref == CUSTODY_REF:
-                continue
-            party = fold.parties.setdefault(ref.address, Party(first_block=event.block.number))
-            party.amounts[ref.kind] += amount
-            party.last_block = event.block.number
-    if event.name == "SessionOpened":
-        fold.locks[event.subject] = args
+    for ref in (ref for move in moves for ref in (move.debit, move.credit) if ref != CUSTODY_REF):
+        party = fold.parties.setdefault(ref.address, Party(first_block=event.block.number))
+        party.last_block = event.block.number
     if event.name == "TradeLocked":
-        fold.locks[event.subject] = args
-        fold.parties.setdefault(args["buyer"], Party(first_block=event.block.number)).bought += 1
-        fold.parties.setdefault(args["provider"], Party(first_block=event.block.number)).sold += 1
+        fold.parties.setdefault(event.args["buyer"], Party(first_block=event.block.number)).bought += 1
+        fold.parties.setdefault(event.args["provider"], Party(first_block=event.block.number)).sold += 1

@@ -8,8 +8,8 @@ from django.db.models import Count, Min
 from ledger import queries
 from ledger.control import kill_switch
 from ledger.explorer import finality
-from ledger.journal import AVAILABLE, EXITING, LOCKED, MONEY_EVENTS
 from ledger.models import Account, ChainEvent, Cursor, OutgoingTx, Reconciliation, Reorg, Transfer
+from suan.core.settlement import AVAILABLE, EXITING, LOCKED, MONEY_EVENTS
 
 SILENT_SECONDS_MAX = 15
 """An indexer that has not asked the node for so long is called silent."""

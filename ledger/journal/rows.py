@@ -9,33 +9,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from django.db.models.functions import Now
 
 from ledger.models import Account, ChainEvent, Transfer
+from suan.core.settlement import Ref
 
 GENESIS = "0x" + "00" * 32
-CUSTODY_ADDRESS = "0x" + "00" * 20
 TRANSFER_KEY_CHARACTERS_MAX = 200
 ROWS_PER_INSERT_MAX = 500
-
-AVAILABLE, LOCKED, EXITING, CUSTODY = (
-    Account.Kind.AVAILABLE.value,
-    Account.Kind.LOCKED.value,
-    Account.Kind.EXITING.value,
-    Account.Kind.CUSTODY.value,
-)
-
-
-class Ref(NamedTuple):
-    """Names an account: address in lower case and kind."""
-
-    address: str
-    kind: str
-
-
-CUSTODY_REF = Ref(CUSTODY_ADDRESS, CUSTODY)
 
 
 @dataclass

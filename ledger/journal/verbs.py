@@ -20,19 +20,10 @@ from typing import Any
 from django.db import transaction
 
 from ledger.errors import HoldResolved, InsufficientFunds, KeyConflict, UnknownHold
-from ledger.journal.rows import (
-    AVAILABLE,
-    CUSTODY,
-    CUSTODY_ADDRESS,
-    EXITING,
-    LOCKED,
-    Page,
-    Ref,
-    lock_refs,
-    make_row,
-    ref_of,
-)
+from ledger.journal import keys
+from ledger.journal.rows import Page, lock_refs, make_row, ref_of
 from ledger.models import ChainEvent, Transfer
+from suan.core.settlement import AVAILABLE, CUSTODY_REF, LOCKED, PARTY_KINDS, Ref
 
 ROWS_PER_INSERT_MAX = 500
 
@@ -89,7 +80,7 @@ def post(*, key: str, amount: int | None = None, memo: str = "") -> Transfer:
         _positive(moved)
         if moved > latest.amount:
             raise KeyConflict(key=key, field="amount", stored=latest.amount, given=moved)
-        row = _posted(page, latest, key=f"post:{latest.key}", amount=moved, memo=memo)
+        row = _posted(page, latest, key=keys.post_row(latest.key), amount=moved, memo=memo)
         row.save(force_insert=True)
         return row
 
@@ -185,8 +176,8 @@ def lock(*, addresses: Iterable[str]) -> None:
     """Lock every account of these addresses in sorted order; once per transaction, before several verbs."""
     wanted: list[Ref] = []
     for address in {address.lower() for address in addresses}:
-        kinds = (CUSTODY,) if address == CUSTODY_ADDRESS else (AVAILABLE, LOCKED, EXITING)
-        wanted += [Ref(address, kind) for kind in kinds]
+        is_custody = address == CUSTODY_REF.address
+        wanted += [CUSTODY_REF] if is_custody else [Ref(address, kind) for kind in PARTY_KINDS]
     if wanted:
         lock_refs(wanted)
 
@@ -227,7 +218,7 @@ def _new_hold(page: Page, *, address: str, amount: int, name: str, generation: i
     account.debits_pending += amount
     row = make_row(
         page,
-        key=f"hold:{name}" if generation == 1 else f"hold:{name}~{generation}",
+        key=keys.hold_row(name, generation),
         kind=Transfer.Kind.HOLD,
         debit=Ref(address, AVAILABLE),
         credit=Ref(address, LOCKED),
@@ -243,7 +234,7 @@ def _void(page: Page, latest: Transfer, *, memo: str) -> Transfer:
     page.accounts[ref_of(latest.debit)].debits_pending -= latest.amount
     return make_row(
         page,
-        key=f"void:{latest.key}",
+        key=keys.void_row(latest.key),
         kind=Transfer.Kind.VOID,
         debit=ref_of(latest.debit),
         credit=ref_of(latest.credit),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledger import evidence
+from ledger.journal import keys
 from ledger.models import Transfer
 from ledger.reconciliation import ChainView, Finding
 from marketplace.book.models import Order
@@ -39,7 +40,7 @@ def check_orders(view: ChainView) -> Iterator[Finding]:
     holds = {
         row.hold_name: row.amount
         for row in Transfer.objects.filter(
-            kind=Transfer.Kind.HOLD, hold_name__startswith="order:", resolution=None
+            kind=Transfer.Kind.HOLD, hold_name__startswith=keys.ORDER_HOLDS, resolution=None
         )
     }
     rows = Order.objects.select_related("participant").prefetch_related("execution_reports").order_by("id")

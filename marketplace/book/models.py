@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.journal import keys
 from marketplace.accounts.models import Participant
 from marketplace.fields import AddressField, HashField, UintField
 
@@ -159,7 +160,7 @@ class Order(models.Model):
 
     @property
     def hold_key(self) -> str:
-        return f"order:{self.order_hash}"
+        return keys.order_hold(self.order_hash)
 
 
 class NonceReservation(models.Model):

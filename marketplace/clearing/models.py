@@ -13,22 +13,26 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.journal import keys
 from marketplace.book.models import Order
 from marketplace.fields import AddressField, HashField, UintField
+from suan.core.lifecycle import Kind, is_end, states
 
 MATCHED, LOCKING, LOCKED = "matched", "locking", "locked"
 DELIVERED, VERIFIED, CLOSING = "delivered", "verified", "closing"
 SETTLED, REFUNDED, SLASHED, REJECTED = "settled", "refunded", "slashed", "rejected"
-TRADE_STATUSES = (
-    MATCHED, LOCKING, LOCKED, DELIVERED, VERIFIED, CLOSING, SETTLED, REFUNDED, SLASHED, REJECTED
-)  # fmt: skip
-ENDED_STATUSES = (SETTLED, REFUNDED, SLASHED, REJECTED)
+TRADE_STATUSES = states(Kind.TRADE)
+ENDED_STATUSES = tuple(status for status in TRADE_STATUSES if is_end(Kind.TRADE, status))
 # The chain has not accepted these yet, so nothing may run.
 UNLOCKED_STATUSES = (MATCHED, LOCKING)
 
 BATCH_PLANNED, BATCH_SENT, BATCH_INCLUDED, BATCH_FINAL = "planned", "sent", "included", "final"
 BATCH_FAILED = "failed"
 BATCH_STATUSES = (BATCH_PLANNED, BATCH_SENT, BATCH_INCLUDED, BATCH_FINAL, BATCH_FAILED)
+
+
+class PriceMissing(ValueError):
+    """A clearing that made trades has no price: at none, nothing may be locked."""
 
 
 class Clearing(models.Model):
@@ -71,6 +75,13 @@ class Clearing(models.Model):
     @property
     def clearing_id(self) -> str:
         return f"clr_{self.clearing_hash}"
+
+    @property
+    def trade_price(self) -> int:
+        """The price of its trades. Raises PriceMissing."""
+        if self.price is None:
+            raise PriceMissing(f"{self.clearing_id} has trades and no price")
+        return int(self.price)
 
 
 class LockBatch(models.Model):
@@ -173,8 +184,8 @@ class Trade(models.Model):
 
     @property
     def payment_hold(self) -> str:
-        return f"trade:{self.trade_id}:payment"
+        return keys.payment_hold(self.trade_id)
 
     @property
     def bond_hold(self) -> str:
-        return f"trade:{self.trade_id}:bond"
+        return keys.bond_hold(self.trade_id)

@@ -39,6 +39,7 @@ from suan.core.clearing import (
     kept_out,
     read_document,
 )
+from suan.core.contract import RejectCode
 from suan.core.encoding import from_hex, keccak, to_hex
 from suan.core.ids import parse_id
 from suan.core.problems import FieldError
@@ -122,7 +123,7 @@ def trade_by_hash(trade_hash: str) -> Trade | None:
 
 def trades_in(status: str, *, limit: int) -> list[Trade]:
     """Up to `limit` trades in one state, oldest first."""
-    return list(Trade.objects.filter(status=status).order_by("id")[:limit])
+    return list(Trade.objects.filter(status=status).select_related("clearing").order_by("id")[:limit])
 
 
 def backlog_by_agent(agents: set[str]) -> dict[str, int]:
@@ -158,7 +159,11 @@ def refused_orders(orders: list[Order], *, now: int) -> dict[int, str]:
             wait = min(REFUSAL_SECONDS * 2 ** min(times[pk] - 1, 10), REFUSAL_SECONDS_MAX)
             waiting.pop(pk, None)
             if refused_at + wait > now:
-                waiting[pk] = UNFUNDED if code in (8, 9) else REFUSED
+                waiting[pk] = (
+                    UNFUNDED
+                    if code in (RejectCode.INSUFFICIENT_FUNDS, RejectCode.INSUFFICIENT_BOND)
+                    else REFUSED
+                )
     return waiting
 
 

@@ -41,7 +41,12 @@ def check_trades(view: ChainView) -> Iterator[Finding]:
     for trade in rows.iterator(chunk_size=CHUNK_ROWS):
         view.checked["trades"] = view.checked.get("trades", 0) + 1
         sure.discard(trade.trade_hash)
-        yield from _unlike(trade.trade_id, trade, _derived(view, trade))
+        if trade.clearing.price is None:
+            yield Finding(
+                "clearing_clearing", trade.clearing.clearing_id, "price", "none", "that of its trades"
+            )
+        else:
+            yield from _unlike(trade.trade_id, trade, _derived(view, trade))
         args = locked.get(trade.trade_hash)
         if args is not None:
             yield from _unlike(
@@ -88,7 +93,7 @@ def _derived(view: ChainView, trade: Trade) -> dict[str, Any]:
     offer, bid, deployment = trade.offer, trade.bid, view.deployment
     units = WorkUnits(trade.runs * bid.ceiling_units)
     per_unit = bond_price(Price(offer.price), deployment.bond_bps, Price(deployment.bond_floor_price))
-    payment: BaseUnits = lock_payment(Price(trade.clearing.price or 0), units)
+    payment: BaseUnits = lock_payment(Price(trade.clearing.trade_price), units)
     return {
         "trade_hash": to_hex(
             trade_id(

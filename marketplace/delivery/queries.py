@@ -15,11 +15,9 @@ from marketplace.book import queries as book
 from marketplace.book.models import Order
 from marketplace.clearing.models import SLASHED, TRADE_STATUSES, Trade
 from marketplace.delivery.models import Lease, Run
-from suan.core.contract import refund_after
+from suan.core.contract import OutcomeKind, refund_after
 from suan.core.delivery import ExitReason
 from suan.core.units import format_tokens
-
-KINDS = ("refunded", "settled", "slashed")
 
 
 def trades(
@@ -218,7 +216,7 @@ def _close_view(event: Any | None, head: ledger.Head | None) -> dict[str, Any] |
         "tx_hash": event.tx_hash,
         "block_number": event.block.number,
         "finality": _finality(event, head),
-        "kind": KINDS[int(args["kind"])],
+        "kind": OutcomeKind(int(args["kind"])).word,
         "runs_delivered": int(args["runs_delivered"]),
         "units": str(args["units"]),
         "paid": format_tokens(int(args["paid"])),

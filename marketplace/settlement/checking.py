@@ -23,6 +23,7 @@ from suan.core.clearing import ClearingDocument, ProposedTrade, read_document, r
 from suan.core.contract import (
     BatchHead,
     Clearing,
+    Outcome,
     OutcomeKind,
     batch_root,
     receipts_root,
@@ -34,8 +35,9 @@ from suan.core.encoding import from_hex, to_hex
 from suan.core.evidence import ROOT_EVENTS, Check
 from suan.core.ids import clr_id, ord_id, trd_id
 from suan.core.problems import FieldError
+from suan.core.settlement import split
 from suan.core.signing import BadSignature, Bid, Domain, Offer, market_domain, recover
-from suan.core.units import BaseUnits, Price, WorkUnits
+from suan.core.units import Price, WorkUnits
 
 REPLAY_BYTES_MAX = 2 * 2**20
 RUNS_SHOWN_MAX = 64
@@ -253,15 +255,15 @@ def _receipts(steps: _Steps, args: Args, root: str, document: Args) -> Args:
 
 def _payout(steps: _Steps, args: Args, end: Args, signed: Args | None, known: ledger.Deployment) -> None:
     """What the contract paid follows from the outcome and the formulas."""
-    kind, work = int(end["kind"]), WorkUnits(int(end["units"]))
+    kind, work = int(end["kind"]), int(end["units"])
     if signed is not None:
         found = _outcome(kind, end["runs_delivered"], end["units"])
         steps.equal("outcome", _outcome(signed["kind"], signed["runs_delivered"], signed["units"]), found)
-    amount = units.payment(Price(args["price"]), work) if kind == OutcomeKind.SETTLED else BaseUnits(0)
-    steps.equal("paid", int(amount), end["paid"])
-    steps.equal("fee", int(units.fee(amount, known.fee_bps)), end["fee"])
-    steps.equal("slashed", args["bond"] if kind == OutcomeKind.SLASHED else 0, end["slashed"])
+    payout = split(record_of(args), Outcome(kind, end["runs_delivered"], work), known.fee_bps)
+    steps.equal("paid", payout.paid, end["paid"])
+    steps.equal("fee", int(payout.fee), end["fee"])
+    steps.equal("slashed", payout.slashed, end["slashed"])
 
 
 def _outcome(kind: int, runs: int, work: object) -> str:
-    return f"{OutcomeKind(kind).name.lower()}, {runs} runs, {work} work units"
+    return f"{OutcomeKind(kind).word}, {runs} runs, {work} work units"

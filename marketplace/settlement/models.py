@@ -6,10 +6,9 @@ Writer: settlement.actions only.
 
 from django.db import models
 
-from marketplace.clearing.models import REFUNDED, SETTLED, SLASHED
 from suan.core.contract import OutcomeKind
 
-ENDS = {OutcomeKind.REFUNDED: REFUNDED, OutcomeKind.SETTLED: SETTLED, OutcomeKind.SLASHED: SLASHED}
+ENDS = {kind: kind.word for kind in OutcomeKind}
 """The status of a trade that ended on chain in this way."""
 
 SETTLEMENT_STATUSES = [(name, name) for name in ("proposed", "planned", "included", "failed")]

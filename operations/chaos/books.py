@@ -17,13 +17,8 @@ import psycopg
 from operations.chaos.storm import Storm
 from operations.run import layout
 from suan.client.rpc import Rpc
-from suan.core.contract import AbiError, OutcomeKind, decode_event
+from suan.core.contract import PAID_KINDS, AbiError, OutcomeKind, decode_event
 
-ENDS = {
-    OutcomeKind.REFUNDED: "refunded",
-    OutcomeKind.SETTLED: "settled",
-    OutcomeKind.SLASHED: "slashed",
-}
 REJECTED = "rejected"
 FRESH_DATABASE = "suan_fresh_index"
 NAMED_MAX = 20
@@ -68,7 +63,7 @@ def compare_trades(trades: Sequence[Json], events: Iterable[tuple[str, Json]]) -
                 status = ours[name]["status"] if name in ours else "unknown to the exchange"
                 yield f"trade {name} was {word} {seen[name]} times on the chain; the exchange calls it {status}"
     for name in sorted(wanted & set(ends)):
-        end = ENDS[OutcomeKind(int(ends[name]["kind"]))]
+        end = OutcomeKind(int(ends[name]["kind"])).word
         if ours[name]["status"] != end:
             yield f"trade {name} is {end} on the chain; the exchange calls it {ours[name]['status']}"
     yield from _paid_twice(places, ends)
@@ -80,7 +75,7 @@ def _paid_twice(places: dict[str, Json], ends: dict[str, Json]) -> Iterator[str]
     bought: dict[tuple[str, int], set[int]] = defaultdict(set)
     for name, place in places.items():
         end = ends.get(name)
-        if end is not None and int(end["kind"]) == OutcomeKind.SETTLED:
+        if end is not None and int(end["kind"]) in PAID_KINDS:
             bid = place["buyer"], int(place["bid_nonce"])
             paid[bid] += int(end["runs_delivered"])
             first = int(place["first_run"])

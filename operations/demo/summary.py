@@ -10,7 +10,7 @@ from operations.demo.story import Story
 from suan.client.audit.report import Report
 from suan.client.rpc import Rpc
 from suan.core import units
-from suan.core.contract import OutcomeKind, ReceiptVerdict, event_topics
+from suan.core.contract import PAID_KINDS, ReceiptVerdict, event_topics
 from suan.core.delivery import ExitReason
 from suan.core.units import WorkUnits
 
@@ -88,7 +88,7 @@ def settlements(folder: Path) -> Json:
     for path in sorted(folder.glob("*.json")):
         published = json.loads(path.read_bytes())
         for outcome in published["outcomes"]:
-            if outcome["kind"] == OutcomeKind.SETTLED:
+            if outcome["kind"] in PAID_KINDS:
                 work += int(outcome["units"])
                 runs += outcome["runs_delivered"]
         for item in published["receipts"]:

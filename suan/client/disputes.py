@@ -123,15 +123,15 @@ class Disputes:
             "state": "ended" if closed else "open",
             "challenger": first["challenger"],
             "bond": format_tokens(first["bond"]),
-            "disputed": OutcomeKind(first["kind"]).name.lower(),
+            "disputed": OutcomeKind(first["kind"]).word,
             "disputed_units": str(first["units"]),
             "reveal_by": first["reveal_by"],
             "rule_by": first["rule_by"],
             "receipts_revealed": [values["run"] for values in found.get("ReceiptRevealed", [])],
-            "ruled": OutcomeKind(ruled[-1]["kind"]).name.lower() if ruled else None,
+            "ruled": OutcomeKind(ruled[-1]["kind"]).word if ruled else None,
             "forfeited": format_tokens(ruled[-1]["forfeited"]) if ruled else None,
             "reward": format_tokens(ruled[-1]["reward"]) if ruled else None,
-            "ended_as": OutcomeKind(closed[-1]["kind"]).name.lower() if closed else None,
+            "ended_as": OutcomeKind(closed[-1]["kind"]).word if closed else None,
         }
 
     def _batch(self, trade_id: str) -> tuple[LockedBatch, int]:

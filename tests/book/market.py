@@ -14,7 +14,6 @@ from typing import Any
 from rest_framework.test import APIClient
 
 from ledger import journal
-from ledger.journal import rows
 from ledger.queries import Deployment, deployment
 from marketplace.accounts import actions as accounts
 from marketplace.accounts.models import Participant
@@ -22,6 +21,7 @@ from marketplace.times import moment
 from suan.core.encoding import to_hex
 from suan.core.orders.products import product_by_symbol
 from suan.core.orders.terms import BidTerms, OfferTerms
+from suan.core.settlement import bookkeeping
 from suan.core.signing.domains import market_domain
 from suan.core.signing.messages import node_registration_digest
 from suan.core.signing.structs import Bid, Offer
@@ -81,8 +81,8 @@ def give(address: str, tokens: int) -> None:
     journal.move(
         [
             journal.Movement(
-                debit=rows.CUSTODY_REF,
-                credit=rows.Ref(address, rows.AVAILABLE),
+                debit=bookkeeping.CUSTODY_REF,
+                credit=bookkeeping.Ref(address, bookkeeping.AVAILABLE),
                 amount=tokens * TOKEN,
                 key=f"test deposit {address} {time.monotonic_ns()}",
             )

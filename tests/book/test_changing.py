@@ -5,12 +5,12 @@ import json
 import pytest
 
 from ledger import evidence, journal
-from ledger.journal import rows
 from ledger.queries import balances
 from marketplace.book import actions, queries
 from marketplace.book.actions import Fill
 from marketplace.book.models import Order
 from suan.core.encoding import from_hex, to_hex
+from suan.core.settlement import bookkeeping
 from suan.core.signing.domains import market_domain
 from suan.core.signing.recover import recover
 from suan.core.signing.structs import Cancel
@@ -242,8 +242,8 @@ def test_orders_of_an_account_whose_money_left_by_the_chain_are_canceled_newest_
     journal.move(
         [
             journal.Movement(
-                debit=rows.Ref(buyer.address, rows.AVAILABLE),
-                credit=rows.Ref(buyer.address, rows.EXITING),
+                debit=bookkeeping.Ref(buyer.address, bookkeeping.AVAILABLE),
+                credit=bookkeeping.Ref(buyer.address, bookkeeping.EXITING),
                 amount=5 * TOKEN,
                 key="a withdrawal that the wallet sent itself",
             )

@@ -11,6 +11,7 @@ from ledger import queries as ledger
 from ledger.control import node
 from ledger.indexer.rewind import rewind
 from ledger.queries import balances
+from ledger.reconciliation.finding import ChainView
 from marketplace.book import queries as book
 from marketplace.clearing import actions, queries
 from marketplace.clearing.models import (
@@ -22,9 +23,13 @@ from marketplace.clearing.models import (
     LOCKING,
     MATCHED,
     REJECTED,
+    Clearing,
     LockBatch,
+    PriceMissing,
     Trade,
 )
+from marketplace.clearing.verbs.locks import open_calldata
+from marketplace.delivery.checks import check_trades
 from suan.core.contract.abi import encode_call
 from suan.core.contract.records import BatchHead
 from suan.core.encoding import from_hex
@@ -333,3 +338,22 @@ def fail(floor: Floor, key: str) -> None:
         row.save(update_fields=["due_at"])
     assert row.status == "failed", row.status
     actions.observe_locks(now=floor.now())
+
+
+def test_a_trade_whose_auction_has_no_price_is_never_locked_and_loses_nothing(floor: Floor) -> None:
+    seller, buyer = floor.person("seller"), floor.person("buyer")
+    offer, bid = floor.offers(seller), floor.bids(buyer)
+    assert actions.clear_product(symbol=PRODUCT, now=floor.now()) is not None
+    Clearing.objects.update(price=None, trade_count=0)
+    trade = Trade.objects.select_related("clearing", "offer", "bid").get()
+    with pytest.raises(PriceMissing, match=trade.clearing.clearing_id):
+        open_calldata([trade])
+    view = ChainView(floor.world.indexer.gateway, floor.world.known, -1, -1, -1, events=[], deep=False)
+    (finding,) = check_trades(view)
+    assert (finding.row, finding.column, finding.stored) == (trade.clearing.clearing_id, "price", "none")
+    assert actions.lock_trades(now=floor.now() + PACE, pace_seconds=PACE) is None
+    trade.refresh_from_db()
+    assert (trade.status, trade.reject_reason) == (REJECTED, "its auction has no price")
+    assert (trade.offer_at_fault, trade.bid_at_fault) == (False, False)
+    assert (LockBatch.objects.count(), status(offer)[0], status(bid)[0]) == (0, "new", "new")
+    assert all(balances(person.address).locked == 0 for person in (seller, buyer))

@@ -50,13 +50,16 @@ def test_an_opening_counts_its_trades_offers_bids_and_refusals():
 
     events = [locked(n, offer=n % 3, bid=n % 5) for n in range(7)]
     told = transaction_sentence("operator", [*events, refused(8)])
-    assert (
-        text(told) == "Operator locked 7 trades of 3 offers and 5 bids; 1 fill was refused: not enough funds."
+    assert text(told) == (
+        "Operator locked 7 trades of 3 offers and 5 bids; "
+        "1 fill was refused: the buyer's account does not cover the payment."
     )
     told = transaction_sentence("operator", [locked(0, 0, 0)])
     assert text(told) == "Operator locked 1 trade of 1 offer and 1 bid."
     told = transaction_sentence("operator", [refused(1), refused(2), refused(2)])
-    assert text(told) == "Operator locked nothing; 3 fills were refused: bad signature, expired."
+    assert text(told) == (
+        "Operator locked nothing; 3 fills were refused: a signature does not hold, an order has expired."
+    )
 
 
 def test_a_close_says_how_its_trades_ended_and_what_was_paid():

@@ -29,7 +29,7 @@ from suan.core.encoding import keccak, to_hex
 from suan.core.evidence.proofs import Anchor, receipt_proof
 from suan.core.merkle import StandardTree
 from suan.core.settlement import money_outcomes
-from suan.core.settlement.split import MarketParameters, split
+from suan.core.settlement.split import split
 from suan.core.signing.domains import market_domain, registry_domain
 from suan.core.signing.recover import address_of
 from suan.core.signing.structs import (
@@ -70,6 +70,7 @@ ORDER_STRUCTS: tuple[type[Struct], ...] = (
     Migration,
 )
 REGISTRY_STRUCTS: tuple[type[Struct], ...] = (SetAgent, SetDelegate)
+FEE_BPS = 150
 PAYOUT_CAP = 10**24
 TREE_TYPES = ["uint256", "bytes32", "address"]
 TREE_SIZES = (1, 2, 3, 5, 8, 13, 100)
@@ -216,9 +217,8 @@ def record_vectors() -> Vector:
     chain = Chain("suan records")
     clearings = list(_samples(chain, Clearing))
     records = [_record(chain, index, clearings[index % len(clearings)].id()) for index in range(9)]
-    parameters = MarketParameters(150, 2_500, 10**15, 60, 60, 30, 10**18)
     outcomes = [_outcome(chain, record) for record in records]
-    payouts = [split(record, outcome, parameters) for record, outcome in zip(records, outcomes, strict=True)]
+    payouts = [split(record, outcome, FEE_BPS) for record, outcome in zip(records, outcomes, strict=True)]
     members = [chain.address() for _ in range(3)]
     head = BatchHead(7, batch_tree(records).root, verifier_set_id(members, 2, PAYOUT_CAP), len(records))
     proven = prove_records(records, [0, 3, 4, 8])
@@ -240,7 +240,7 @@ def record_vectors() -> Vector:
     vector["proven_order"] = [str(record.index) for record in proven.records]
     vector["proven_proof"] = [to_hex(node) for node in proven.proof]
     vector["proven_flags"] = ["1" if flag else "0" for flag in proven.proof_flags]
-    vector["fee_bps"] = str(parameters.fee_bps)
+    vector["fee_bps"] = str(FEE_BPS)
     for name in ("to_provider", "fee", "to_buyer", "bond_back", "rerun", "pool"):
         vector[f"payout_{name}"] = [str(getattr(payout, name)) for payout in payouts]
     return vector

@@ -5,23 +5,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledger.chain import NodeRefused
-from ledger.journal import (
-    AVAILABLE,
-    CUSTODY_REF,
-    EXITING,
-    GENESIS,
-    LOCKED,
-    MONEY_EVENTS,
-    BooksDisagree,
-    Move,
-    Payees,
-    Ref,
-    digest_of,
-    moves_of,
-)
+from ledger.journal import GENESIS, digest_of, keys
 from ledger.models import Account, ChainEvent, Transfer
 from ledger.reconciliation.finding import ChainView, Finding, SeenEvent
 from suan.core.contract import decode_result, encode_call
+from suan.core.settlement import (
+    AVAILABLE,
+    CUSTODY_REF,
+    EXITING,
+    LOCKED,
+    MONEY_EVENTS,
+    Books,
+    BooksDisagree,
+    Move,
+    Ref,
+)
 
 
 def check_journal(view: ChainView) -> Iterator[Finding]:
@@ -69,15 +67,14 @@ def check_postings(view: ChainView) -> Iterator[Finding]:
         (row.block.hash, row.log_index): row.postings
         for row in ChainEvent.objects.filter(postings__gt=0, block__canonical=True).select_related("block")
     }
-    rows = Transfer.objects.filter(key__startswith="event:").select_related("debit", "credit")
+    rows = Transfer.objects.filter(key__startswith=keys.EVENT_ROWS).select_related("debit", "credit")
     stored = {row.key: row for row in rows}
-    undone = set(Transfer.objects.filter(key__startswith="reverse:event:").values_list("key", flat=True))
-    for event, moves in _moves(view, upto=view.final_number):
-        generation = generations.get((event.block_hash, event.log_index), 1) - 1
+    reversals = Transfer.objects.filter(key__startswith=keys.EVENT_REVERSALS)
+    undone = set(reversals.values_list("key", flat=True))
+    for event, moves in _moves(view, Books(view.deployment), upto=view.final_number):
+        where = event.block_hash, event.log_index
         for move in moves:
-            key = f"event:{event.block_hash}:{event.log_index}:{move.part}" + (
-                f"~{generation}" if generation else ""
-            )
+            key = keys.event_row(*where, move.part, postings=generations.get(where, 1) - 1)
             view.checked["postings"] = view.checked.get("postings", 0) + 1
             row = stored.pop(key, None)
             if row is None:
@@ -94,7 +91,7 @@ def check_postings(view: ChainView) -> Iterator[Finding]:
                 if value != wanted:
                     yield Finding("ledger_transfer", key, column, str(value), str(wanted))
     for key, row in stored.items():
-        if f"reverse:{key}" not in undone:
+        if keys.reversal(key) not in undone:
             yield Finding(
                 "ledger_transfer", key, "*", f"{row.debit} to {row.credit}: {row.amount}", "no such event"
             )
@@ -149,25 +146,23 @@ def check_contract(view: ChainView) -> Iterator[Finding]:
 
 def fold(view: ChainView, *, upto: int) -> dict[Ref, int]:
     """Balances of every account (credits minus debits) after the events at or below block `upto`."""
-    balances: dict[Ref, int] = defaultdict(int)
-    for _, moves in _moves(view, upto=upto):
-        for move in moves:
-            balances[move.debit] -= move.amount
-            balances[move.credit] += move.amount
-    return dict(balances)
+    books = Books(view.deployment)
+    for _ in _moves(view, books, upto=upto):
+        pass
+    return dict(books.balances)
 
 
-def _moves(view: ChainView, *, upto: int) -> Iterator[tuple[SeenEvent, list[Move]]]:
-    known = view.deployment
-    payees = Payees(treasury=known.treasury, pool=known.pool, rerun_account=known.rerun_account)
-    locks: dict[str, dict[str, Any]] = {}
+def _moves(view: ChainView, books: Books, *, upto: int) -> Iterator[tuple[SeenEvent, list[Move]]]:
+    """What each money event moves, folded into `books` on the way."""
     for event in view.events:
-        if event.block_number > upto or event.name not in MONEY_EVENTS or event.address != known.market:
+        if (
+            event.block_number > upto
+            or event.name not in MONEY_EVENTS
+            or event.address != view.deployment.market
+        ):
             continue
-        if event.name in ("TradeLocked", "SessionOpened"):
-            locks[event.subject] = event.args
         try:
-            yield event, moves_of(event.name, event.args, locks.get(event.subject), payees=payees)
+            yield event, books.apply(event.name, event.subject, event.args)
         except BooksDisagree:
             yield event, []  # The contract check then names the accounts.
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ledger.journal import MONEY_EVENTS
 from ledger.models import Block, ChainEvent
 from ledger.reconciliation.finding import ChainView, Finding
+from suan.core.settlement import MONEY_EVENTS
 
 
 def check_blocks(view: ChainView) -> Iterator[Finding]:

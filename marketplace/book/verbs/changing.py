@@ -247,7 +247,7 @@ def _trades(order: Order, exec_type: str) -> list[str]:
 
 def _fill(order: Order, fills: list[Fill], now: int) -> None:
     parts: dict[str, int] = {}
-    kind = "payment" if order.is_bid else "bond"
+    hold_of = journal.keys.payment_hold if order.is_bid else journal.keys.bond_hold
     if not order.is_open:
         raise ValueError(f"{order.order_id} is {order.order_status} and cannot trade")
     for fill in fills:
@@ -264,7 +264,7 @@ def _fill(order: Order, fills: list[Fill], now: int) -> None:
         order.headroom_quantity = max(order.headroom_quantity - fill.quantity, 0)
         _move(order, _status_of(order, now))
         if fill.lock:
-            parts[f"trade:{fill.trade_id}:{kind}"] = fill.lock
+            parts[hold_of(fill.trade_id)] = fill.lock
         _report(
             order,
             "trade",

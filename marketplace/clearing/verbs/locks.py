@@ -40,7 +40,7 @@ from marketplace.clearing.models import (
     Trade,
 )
 from suan.core.clearing import seconds_to_work
-from suan.core.contract import PLACES, encode_open
+from suan.core.contract import PLACES, RejectCode, encode_open, reject_words
 from suan.core.contract import Clearing as ChainClearing
 from suan.core.contract import Fill as ChainFill
 from suan.core.encoding import from_hex
@@ -48,25 +48,9 @@ from suan.core.lifecycle import Kind, allowed_from
 
 BATCH_FILLS_MAX = 100
 LOCK_ATTEMPTS_MAX = 3
-TOO_LATE, FAILED = 2, 0
-REASONS = {
-    0: "the transaction that should lock it failed",
-    1: "a signature does not hold",
-    2: "too late to start",
-    3: "an order was canceled on chain",
-    4: "an order names another verifier set",
-    5: "the products differ",
-    6: "the price is outside a limit",
-    7: "not enough of an order is left on chain",
-    8: "the buyer's account does not cover the payment",
-    9: "the provider's account does not cover the bond",
-    10: "the fee is above an order's maximum",
-    11: "a delegate may not sign this",
-    12: "both orders have one maker",
-    13: "the runs are outside the bid",
-    14: "an order is on the wrong side",
-    15: "deliver by is too far ahead",
-}
+FAILED = RejectCode.NONE
+"""Of a trade that was not locked though the contract named no reason."""
+FAILED_WORDS = "the transaction that should lock it failed"
 LOCK_KEY = 0x5375616E4C6F636B
 
 log = logging.getLogger(__name__)
@@ -86,7 +70,7 @@ def lock_trades(*, now: int, pace_seconds: float) -> LockBatch | None:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK_KEY])
             if not cursor.fetchone()[0]:
                 return None
-        _drop_late(now)
+        _drop_unlockable(now)
         trades = _ripe(now, pace_seconds)
         if not trades:
             return None
@@ -127,11 +111,15 @@ def advance_trades(*, trades: Sequence[int], to: str, now: int) -> int:
     return Trade.objects.filter(pk__in=trades, status__in=sources).update(status=to, updated_at=now)
 
 
-def _drop_late(now: int) -> None:
-    """Matched trades that waited so long (the market stood still) that no run could start in time."""
+def _drop_unlockable(now: int) -> None:
+    """Matched trades that waited so long (the market stood still) that no run could start in time, and those whose auction
+    has no price: it broke its own rule, and what it promised at no price is free again."""
     for trade in queries.trades_in(MATCHED, limit=10 * BATCH_FILLS_MAX):
-        if seconds_to_work(trade.deliver_by, now) == 0:
-            _reject(trade.pk, code=TOO_LATE, now=now)
+        if trade.clearing.price is None:
+            log.critical("%s is not locked: %s has no price", trade.trade_id, trade.clearing)
+            _reject(trade.pk, code=FAILED, words="its auction has no price", now=now)
+        elif seconds_to_work(trade.deliver_by, now) == 0:
+            _reject(trade.pk, code=RejectCode.EXPIRED, words="too late to start", now=now)
 
 
 def _ripe(now: int, pace_seconds: float) -> list[Trade]:
@@ -164,7 +152,7 @@ def open_calldata(trades: Sequence[Trade]) -> bytes:
     return encode_open(
         verifier_set=from_hex(trades[0].verifier_set),
         clearings=[
-            ChainClearing(from_hex(row.product), row.number, from_hex(row.order_set_root), row.price or 0)
+            ChainClearing(from_hex(row.product), row.number, from_hex(row.order_set_root), row.trade_price)
             for row in clearings.values()
         ],
         offers=[book.struct_of(order) for order in offers.values()],
@@ -266,7 +254,8 @@ def _unlock(batch: LockBatch, now: int) -> None:
 def _conclude(batch: LockBatch, now: int) -> bool:
     """The answer is final: end the trades that were refused."""
     for trade in batch.trades.filter(status=LOCKING, reject_code__isnull=False).order_by("id"):
-        _reject(trade.pk, code=int(trade.reject_code or 0), now=now)
+        code = int(trade.reject_code or FAILED)
+        _reject(trade.pk, code=code, words=FAILED_WORDS if code == FAILED else reject_words(code), now=now)
     LockBatch.objects.filter(pk=batch.pk, status=BATCH_INCLUDED).update(status=BATCH_FINAL)
     return True
 
@@ -275,7 +264,7 @@ def _fail(batch: LockBatch, sent: Any, now: int) -> bool:
     """The transaction can never be included: its trades are planned again, or end after some attempts."""
     for trade in batch.trades.filter(status=LOCKING).order_by("id"):
         if trade.lock_attempts >= LOCK_ATTEMPTS_MAX:
-            _reject(trade.pk, code=FAILED, now=now)
+            _reject(trade.pk, code=FAILED, words=FAILED_WORDS, now=now)
         else:
             Trade.objects.filter(pk=trade.pk, status=LOCKING).update(
                 status=MATCHED, lock_batch=None, position=None, index=None, reject_code=None, updated_at=now
@@ -285,7 +274,7 @@ def _fail(batch: LockBatch, sent: Any, now: int) -> bool:
     return True
 
 
-def _reject(trade_pk: int, *, code: int, now: int) -> None:
+def _reject(trade_pk: int, *, code: int, words: str, now: int) -> None:
     """End a trade that the chain does not have: let its holds go, give runs and units back to their
     orders.
     """
@@ -296,7 +285,7 @@ def _reject(trade_pk: int, *, code: int, now: int) -> None:
         moved = Trade.objects.filter(pk=trade_pk, status__in=(MATCHED, LOCKING)).update(
             status=REJECTED,
             reject_code=code,
-            reject_reason=REASONS.get(code, f"code {code}"),
+            reject_reason=words,
             offer_at_fault=offer_fault,
             bid_at_fault=bid_fault,
             updated_at=now,
@@ -327,13 +316,13 @@ def _reject(trade_pk: int, *, code: int, now: int) -> None:
 
 def _faults(trade: Trade, code: int) -> tuple[bool, bool]:
     """(offer, bid): which orders the refusal is about, so that only they wait before they trade again."""
-    if code in (FAILED, TOO_LATE):
+    if code in (FAILED, RejectCode.EXPIRED):
         return False, False
-    if code in (8, 9):
-        return code == 9, code == 8
-    if code == 3:
+    if code in (RejectCode.INSUFFICIENT_FUNDS, RejectCode.INSUFFICIENT_BOND):
+        return code == RejectCode.INSUFFICIENT_BOND, code == RejectCode.INSUFFICIENT_FUNDS
+    if code == RejectCode.CANCELLED:
         return _is_canceled(trade.offer), _is_canceled(trade.bid)
-    if code in (1, 11):
+    if code in (RejectCode.BAD_SIGNATURE, RejectCode.DELEGATE_NOT_ALLOWED):
         delegated = (trade.offer.signer != trade.provider, trade.bid.signer != trade.buyer)
         return delegated if any(delegated) else (True, True)
     return True, True

@@ -27,7 +27,7 @@ from marketplace.clearing.models import (
 from marketplace.delivery import actions as delivery
 from marketplace.delivery.models import Run
 from marketplace.settlement.models import ENDS, Closing
-from suan.core.contract import OutcomeKind
+from suan.core.contract import PAID_KINDS, OutcomeKind
 
 EVENTS_PER_SWEEP_MAX = 200
 TRADES_PER_SWEEP_MAX = 200
@@ -130,7 +130,7 @@ def _end_open_runs(trade: Trade, now: int) -> None:
 
 def _return_quantity(trade: Trade, closing: Closing, now: int) -> None:
     """What the chain gave back to the orders (consumed fell by it) may trade again under the same signatures."""
-    used = closing.units if closing.kind == OutcomeKind.SETTLED else 0
+    used = closing.units if closing.kind in PAID_KINDS else 0
     units = trade.runs * trade.ceiling_units - used
     runs = _undelivered(trade, closing)
     if units:
@@ -151,7 +151,7 @@ def _undelivered(trade: Trade, closing: Closing) -> list[list[int]]:
     """[first, count] ranges of the runs that the buyer did not get, as many as the chain says."""
     every = range(trade.first_run, trade.first_run + trade.runs)
     paid = set()
-    if closing.kind == OutcomeKind.SETTLED:
+    if closing.kind in PAID_KINDS:
         verified = Run.objects.filter(trade=trade, status="verified").order_by("index")
         paid = set(verified.values_list("index", flat=True)[: closing.runs_delivered])
     ranges: list[list[int]] = []

@@ -21,13 +21,13 @@ from marketplace.settlement.models import SettlementBatch
 from marketplace.settlement.verbs import quorum
 from suan.core.contract import (
     Outcome,
-    OutcomeKind,
     encode_decide,
     encode_settle,
     encode_time_out,
     prove_records,
 )
 from suan.core.encoding import from_hex, to_hex
+from suan.core.settlement import falls_unbacked
 
 SIGNER = "relayer"
 """Anyone may send these; the relayer's queue keeps them out of the way of the operator's openings."""
@@ -148,9 +148,13 @@ def _settle(settlement: SettlementBatch, now: int) -> int:
 def _time_out(trade: Trade, now: int) -> int:
     opened = ledger.events_of(name="DisputeOpened", subject=trade.trade_hash)[-1].args
     backed = ledger.events_of(name="ReceiptRevealed", subject=trade.trade_hash)
-    unbacked = opened["kind"] == OutcomeKind.SETTLED and not backed
-    early = unbacked and opened["challenger"] != trade.provider
-    due = int(opened["reveal_by"] if early else opened["rule_by"])
+    falls = falls_unbacked(
+        int(opened["kind"]),
+        revealed=bool(backed),
+        challenger=opened["challenger"],
+        provider=trade.provider,
+    )
+    due = int(opened["reveal_by"] if falls else opened["rule_by"])
     planned = _timeouts_of(trade)
     tries = len(planned)
     due += tries * ledger.deployment().dispute_window

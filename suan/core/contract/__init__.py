@@ -27,6 +27,7 @@ from suan.core.contract.limits import DAY_SECONDS, PLACES, RUNS_MAX, TERM_SECOND
 from suan.core.contract.places import OrderState
 from suan.core.contract.proving import prove_records
 from suan.core.contract.records import (
+    PAID_KINDS,
     RECEIPT_LEAF_TYPES,
     BatchHead,
     Clearing,
@@ -36,7 +37,6 @@ from suan.core.contract.records import (
     OutcomeKind,
     ReceiptVerdict,
     Record,
-    RejectCode,
     Session,
     batch_head,
     batch_id,
@@ -48,6 +48,7 @@ from suan.core.contract.records import (
     trade_id,
     verifier_set_id,
 )
+from suan.core.contract.reject_codes import FILL_CODES, RejectCode, reject_words
 
 __all__ = [
     "AbiError",
@@ -55,11 +56,13 @@ __all__ = [
     "Clearing",
     "DAY_SECONDS",
     "EVENTS",
+    "FILL_CODES",
     "Fill",
     "KeySet",
     "OrderState",
     "Outcome",
     "OutcomeKind",
+    "PAID_KINDS",
     "PLACES",
     "RECEIPT_LEAF_TYPES",
     "RUNS_MAX",
@@ -98,6 +101,7 @@ __all__ = [
     "record_of",
     "records",
     "refund_after",
+    "reject_words",
     "struct_of",
     "trade_id",
     "verifier_set_id",

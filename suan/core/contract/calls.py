@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from suan.core.contract import packing
 from suan.core.contract.packing import long_signature, pack, short_signature, unpack
-from suan.core.contract.records import Fill, KeySet, Record, unpack_outcomes
+from suan.core.contract.records import Fill, KeySet, OutcomeKind, Record, unpack_outcomes
 from suan.core.encoding import from_hex, to_hex
 from suan.core.signing import SIDE_BUY, SIDE_SELL, Bid, Offer
 from suan.core.units import Price, WorkUnits, lock_payment
@@ -264,7 +264,7 @@ def _trade_locked(values: Json) -> Json:
 def _trade_closed(values: Json) -> Json:
     values |= unpack(packing.OUTCOME, values.pop("outcome"))
     amounts = unpack(packing.AMOUNTS, values.pop("amounts"))
-    second, slashed = amounts["fee_or_slashed"], values["kind"] == 2
+    second, slashed = amounts["fee_or_slashed"], values["kind"] == OutcomeKind.SLASHED
     return values | {
         "paid": amounts["paid"],
         "fee": 0 if slashed else second,

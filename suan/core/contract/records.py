@@ -44,6 +44,15 @@ class OutcomeKind(IntEnum):
     SETTLED = 1
     SLASHED = 2
 
+    @property
+    def word(self) -> str:
+        """What it is called wherever people or programs read it; also the state of a trade that ended so."""
+        return self.name.lower()
+
+
+PAID_KINDS: Final = frozenset({OutcomeKind.SETTLED})
+"""Kinds in which runs were delivered and their work is paid; after all others everything may trade again."""
+
 
 class ReceiptVerdict(IntEnum):
     """What is known of one run when its trade is closed; the number in a leaf of the receipts tree."""
@@ -56,28 +65,6 @@ class ReceiptVerdict(IntEnum):
     """False: both engines disagree with the receipt."""
     UNDECIDED = 3
     """Our engines disagree with each other or could not finish: unpaid, not slashed."""
-
-
-class RejectCode(IntEnum):
-    """Why the contract refused a fill or a voucher; the number in FillRejected.code and VoucherRejected.code."""
-
-    NONE = 0
-    BAD_SIGNATURE = 1
-    EXPIRED = 2
-    CANCELLED = 3
-    CLEARING_DIFFERS = 5
-    PRICE_OUTSIDE_LIMITS = 6
-    NOT_ENOUGH_QUANTITY = 7
-    INSUFFICIENT_FUNDS = 8
-    INSUFFICIENT_BOND = 9
-    FEE_ABOVE_MAXIMUM = 10
-    DELEGATE_NOT_ALLOWED = 11
-    SAME_MAKER = 12
-    BAD_INDEX = 13
-    DELIVER_BY_TOO_FAR = 15
-    SESSION_NOT_OPEN = 16
-    VOUCHER_NOT_GREATER = 17
-    CEILING_EXCEEDED = 18
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,66 @@
 """From verified runs to an outcome, from an outcome to money: the one rule that all readers of money share."""
 
+from suan.core.settlement.bookkeeping import (
+    AVAILABLE,
+    CUSTODY,
+    CUSTODY_REF,
+    EXITING,
+    LOCKED,
+    MONEY_EVENTS,
+    OPENED_BY,
+    PARTY_KINDS,
+    Books,
+    BooksDisagree,
+    Move,
+    Parties,
+    Ref,
+    close_moves,
+    lock_of,
+    moves_of,
+)
+from suan.core.settlement.disputes import NOBODY_RULED, BondEnd, bond_end, falls_unbacked
 from suan.core.settlement.money_outcomes import RUN_ENDS, TRADE_ENDS
-from suan.core.settlement.outcomes import (
+from suan.core.settlement.outcomes import VerifiedRun, outcome_of
+from suan.core.settlement.split import (
     InvalidOutcome,
-    VerifiedRun,
+    Payout,
     allows,
     check_outcome,
-    outcome_of,
+    paid_for,
+    split,
     units_given_back,
 )
 
 __all__ = [
+    "AVAILABLE",
+    "BondEnd",
+    "Books",
+    "BooksDisagree",
+    "CUSTODY",
+    "CUSTODY_REF",
+    "EXITING",
     "InvalidOutcome",
+    "LOCKED",
+    "MONEY_EVENTS",
+    "Move",
+    "NOBODY_RULED",
+    "OPENED_BY",
+    "PARTY_KINDS",
+    "Parties",
+    "Payout",
     "RUN_ENDS",
+    "Ref",
     "TRADE_ENDS",
     "VerifiedRun",
     "allows",
+    "bond_end",
     "check_outcome",
+    "close_moves",
+    "falls_unbacked",
+    "lock_of",
+    "moves_of",
     "outcome_of",
+    "paid_for",
+    "split",
     "units_given_back",
 ]

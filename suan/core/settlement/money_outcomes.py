@@ -215,7 +215,7 @@ def render_markdown() -> str:
     lines[-1] += "others get | quantity |"
     lines.append("|---|---|---|---|---|---|---|---|---|")
     for end in TRADE_ENDS:
-        kind = "-" if end.kind is None else end.kind.name.lower()
+        kind = "-" if end.kind is None else end.kind.word
         cells = (f"`{end.state}`", end.event, end.when, end.acts, kind, end.buyer, end.provider)
         lines.append("| " + " | ".join((*cells, end.others, end.quantity)) + " |")
     return "\n".join([*lines, _TAIL])

@@ -1,8 +1,7 @@
-"""From verified runs to a verdict, and from a verdict to money, exactly as the Market contract splits it.
+"""From verified runs to the outcome of their trade.
 
-Invariants: the parts of a split sum to payment and bond of the trade; a provider is paid for verified work
-only; a buyer never pays more than was locked; a slash never reaches the buyer, who gets the payment back.
-A false receipt slashes only after a second engine confirmed the mismatch."""
+A provider is paid for verified work only. A false receipt slashes only after a second engine confirmed the mismatch.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +15,7 @@ from suan.core.contract import (
     Record,
 )
 from suan.core.delivery import ExitReason
-from suan.core.units import WorkUnits, billed_units, minimum_units
-
-
-class InvalidOutcome(ValueError):
-    """An outcome that the contract would refuse for this trade."""
+from suan.core.units import WorkUnits, billed_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +58,3 @@ def outcome_of(record: Record, runs: Sequence[VerifiedRun]) -> Outcome:
     if not billed:
         return Outcome(OutcomeKind.REFUNDED, 0, 0)
     return Outcome(OutcomeKind.SETTLED, len(billed), sum(billed))
-
-
-def check_outcome(record: Record, outcome: Outcome) -> None:
-    """InvalidOutcome unless the contract accepts this outcome for this trade."""
-    if outcome.kind == OutcomeKind.SETTLED:
-        least = outcome.runs_delivered * minimum_units(WorkUnits(record.ceiling))
-        most = outcome.runs_delivered * record.ceiling
-        if not 1 <= outcome.runs_delivered <= record.runs:
-            raise InvalidOutcome(f"settled with {outcome.runs_delivered} of {record.runs} runs")
-        if not least <= outcome.units <= most:
-            raise InvalidOutcome(f"settled {outcome.units} units outside {least} to {most}")
-    elif outcome.runs_delivered:
-        raise InvalidOutcome("only a settled trade delivers runs")
-    elif outcome.kind == OutcomeKind.REFUNDED:
-        if outcome.units:
-            raise InvalidOutcome("a refunded trade has no units")
-    elif outcome.kind != OutcomeKind.SLASHED:
-        raise InvalidOutcome(f"there is no outcome of kind {outcome.kind}")
-
-
-def allows(record: Record, outcome: Outcome) -> bool:
-    """Whether the contract accepts this outcome for this trade."""
-    try:
-        check_outcome(record, outcome)
-    except InvalidOutcome:
-        return False
-    return True
-
-
-def units_given_back(record: Record, outcome: Outcome) -> tuple[int, int]:
-    """(work units back to the offer, runs back to the bid) when a trade is closed; they may trade again."""
-    used = outcome.units if outcome.kind == OutcomeKind.SETTLED else 0
-    return record.runs * record.ceiling - used, record.runs - outcome.runs_delivered

@@ -8,8 +8,8 @@ from django.db import DatabaseError, connection, transaction
 
 from ledger import journal
 from ledger.errors import HoldResolved, InsufficientFunds, KeyConflict, UnknownHold
-from ledger.journal.rows import AVAILABLE, CUSTODY_REF, LOCKED, Ref
 from ledger.models import Account, Transfer
+from suan.core.settlement.bookkeeping import AVAILABLE, CUSTODY_REF, LOCKED, Ref
 
 ALICE, BOB = "0x" + "a1" * 20, "0x" + "b0" * 20
 SEED, OPERATIONS = 20_261_125, 2_000

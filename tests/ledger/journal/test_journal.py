@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from ledger import journal, queries
 from ledger.errors import HoldResolved, InsufficientFunds, KeyConflict, UnknownHold
-from ledger.journal.rows import AVAILABLE, CUSTODY_REF, GENESIS, LOCKED, Ref, digest_of
+from ledger.journal.rows import GENESIS, digest_of
 from ledger.models import Account, Transfer
+from suan.core.settlement.bookkeeping import AVAILABLE, CUSTODY_REF, LOCKED, Ref
 
 ALICE, BOB = "0x" + "a1" * 20, "0x" + "b0" * 20
 

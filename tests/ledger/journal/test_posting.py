@@ -6,9 +6,10 @@ from django.utils import timezone
 from ledger import journal, queries, reconciliation
 from ledger.indexer import blocks
 from ledger.indexer.rewind import rewind
-from ledger.journal.posting import BooksDisagree, post_final_events, reverse_orphaned_events
+from ledger.journal.posting import post_final_events, reverse_orphaned_events
 from ledger.models import Account, Block, ChainEvent, Cursor, Halt, Transfer
 from suan.core.contract.records import Outcome
+from suan.core.settlement.bookkeeping import BooksDisagree
 from tests.ledger.chain import TOKEN, World
 from tests.ledger.trading import CEILING, close, deal
 

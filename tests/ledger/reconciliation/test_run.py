@@ -11,7 +11,6 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from ledger import evidence, journal, queries, reconciliation
-from ledger.journal import rows
 from ledger.models import Account, Block, ChainEvent, Difference, OutgoingTx, Reconciliation, Transfer
 from ledger.outbox.plan import plan
 from ledger.outbox.sender import Limits, Sender
@@ -20,6 +19,7 @@ from ledger.reconciliation.finding import ChainView, Finding
 from ledger.tasks import reconcile
 from suan.core.contract.abi import encode_call
 from suan.core.contract.records import Outcome
+from suan.core.settlement import bookkeeping
 from tests.ledger.chain import TOKEN, World
 from tests.ledger.trading import CEILING, close, deal
 from tests.nodes import AnvilNode
@@ -152,8 +152,8 @@ def test_an_invented_posting_is_named(traded: World):
     journal.move(
         [
             journal.Movement(
-                debit=rows.CUSTODY_REF,
-                credit=rows.Ref(alice, rows.AVAILABLE),
+                debit=bookkeeping.CUSTODY_REF,
+                credit=bookkeeping.Ref(alice, bookkeeping.AVAILABLE),
                 amount=9,
                 key="event:0xfee:0:deposit",
             )

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from suan.core.contract.records import BatchHead, KeySet, Outcome, OutcomeKind, Record, pack_outcomes
-from suan.core.settlement.outcomes import allows
-from suan.core.settlement.split import Payout, split
 from suan.core.signing.structs import Verdict
-from suan.core.units import Price, WorkUnits, payment
 from tests.oracle.market.endings import Endings
+from tests.oracle.market.money import Shares, pays, possible, shares
 from tests.oracle.market.state import ModelDispute, Reverted
 
 
@@ -41,7 +39,7 @@ class Disputes(Endings):
         bond, account = self.parameters.dispute_bond, self.account(challenger)
         if account.available < bond:
             raise Reverted("InsufficientAvailable")
-        if not allows(record, dict(outcomes)[record.index]):
+        if not possible(record, dict(outcomes)[record.index]):
             raise Reverted("InvalidOutcome")
         account.available -= bond
         account.locked += bond
@@ -66,7 +64,7 @@ class Disputes(Endings):
         dispute = self._disputed(head, record)
         if now >= dispute.rule_by:
             raise Reverted("TooLate")
-        if not allows(record, outcome):
+        if not possible(record, outcome):
             raise Reverted("InvalidOutcome")
         if outcome != dispute.outcome:
             return self._overturn(head, record, dispute, outcome)
@@ -95,14 +93,14 @@ class Disputes(Endings):
     ) -> bool:
         """Pay what was decided within the payout cap; False where one payment alone is above it."""
         outcome = dispute.outcome
-        pays = payment(Price(record.price), WorkUnits(outcome.units)) if outcome.kind == 1 else 0
-        if pays > verifiers.payout_cap:
+        amount = pays(record, outcome)
+        if amount > verifiers.payout_cap:
             return False
-        if pays:
+        if amount:
             window, before = self._paid_out(head.verifier_set, now)
-            if before + pays > verifiers.payout_cap:
+            if before + amount > verifiers.payout_cap:
                 raise Reverted("PayoutCapReached")
-            self.paid_out[head.verifier_set] = (window, before + pays)
+            self.paid_out[head.verifier_set] = (window, before + amount)
         self._pay(record, outcome)
         return True
 
@@ -116,9 +114,9 @@ class Disputes(Endings):
             payer, there = record.buyer, becomes[1]
         if payer == dispute.challenger:
             return self._uphold(head, record, dispute, outcome)
-        payout = self._end_dispute(head, record, outcome)
+        ends = self._end_dispute(head, record, outcome)
         if payer == record.provider and outcome.kind == OutcomeKind.SLASHED:
-            payer, there = self.pool, payout.pool
+            payer, there = self.pool, ends.pool
         reward = min(there, dispute.bond)
         if reward:
             self.account(payer).available -= reward
@@ -137,10 +135,10 @@ class Disputes(Endings):
 
     def _shares(self, record: Record, outcome: Outcome) -> tuple[int, int]:
         """What an outcome leaves to provider and buyer."""
-        payout = split(record, outcome, self.parameters)
-        return payout.bond_back + payout.to_provider, payout.to_buyer
+        ends = shares(record, outcome, self.parameters.fee_bps)
+        return ends.provider, ends.buyer
 
-    def _end_dispute(self, head: BatchHead, record: Record, outcome: Outcome) -> Payout:
+    def _end_dispute(self, head: BatchHead, record: Record, outcome: Outcome) -> Shares:
         del self.disputes[head.id(), record.index]
         return self._pay(record, outcome)
 

@@ -17,15 +17,14 @@ from suan.core.contract.records import (
     Outcome,
     OutcomeKind,
     Record,
-    RejectCode,
     Session,
     pack_outcomes,
 )
-from suan.core.settlement.outcomes import allows, check_outcome, units_given_back
-from suan.core.settlement.split import MarketParameters, Payout, split
+from suan.core.contract.reject_codes import RejectCode
 from suan.core.signing.domains import Domain
 from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Verdict
-from suan.core.units import BaseUnits, Price, WorkUnits, fee, payment
+from suan.core.units import BaseUnits, fee
+from tests.oracle.market.money import MarketParameters, Shares, pays, possible, shares
 from tests.oracle.market.state import Delegate, ModelAccount, ModelDispute, ModelSession, Reverted
 
 
@@ -101,11 +100,11 @@ class Endings:
             bit = 1 << record.index
             if not waiting & bit:
                 continue
-            pays = payment(Price(record.price), WorkUnits(outcome.units)) if outcome.kind == 1 else 0
-            if pays > verifiers.payout_cap or not allows(record, outcome):
+            amount = pays(record, outcome)
+            if amount > verifiers.payout_cap or not possible(record, outcome):
                 refused |= bit
-            elif paid + pays <= verifiers.payout_cap:
-                paid, closed = paid + pays, closed | bit
+            elif paid + amount <= verifiers.payout_cap:
+                paid, closed = paid + amount, closed | bit
                 self._pay(record, outcome)
         if not closed | refused:
             raise Reverted("PayoutCapReached")
@@ -134,7 +133,7 @@ class Endings:
             loser = record.buyer if outcome.kind == OutcomeKind.SETTLED else record.provider
             if loser != account:
                 raise Reverted("InvalidSignature")
-            if index != record.index or outcome.kind == OutcomeKind.SLASHED or not allows(record, outcome):
+            if index != record.index or outcome.kind == OutcomeKind.SLASHED or not possible(record, outcome):
                 raise Reverted("InvalidOutcome")
         for record, (_, outcome) in zip(records, outcomes, strict=True):
             if self.open_bits.get(batch, 0) & (1 << record.index):
@@ -164,7 +163,8 @@ class Endings:
         self._demand_open(batch, record)
         if now >= refund_after(record.deliver_by, self.parameters.verification_grace):
             raise Reverted("TooLate")
-        check_outcome(record, Outcome(OutcomeKind.SETTLED, runs_delivered, units))
+        if not possible(record, Outcome(OutcomeKind.SETTLED, runs_delivered, units)):
+            raise Reverted("InvalidOutcome")
         if runs_delivered <= self.attestations.get((batch, record.index), (0, 0))[0]:
             raise Reverted("AttestationNotGreater")
         self.attestations[batch, record.index] = (runs_delivered, units)
@@ -178,11 +178,11 @@ class Endings:
         if now < pay_attested_after(record.deliver_by, self.parameters.verification_grace):
             raise Reverted("TooEarly")
         outcome = Outcome(OutcomeKind.SETTLED, *attested)
-        pays = payment(Price(record.price), WorkUnits(outcome.units))
+        amount = pays(record, outcome)
         window, before = self._paid_out(head.verifier_set, now)
-        if before and before + pays > verifiers.payout_cap:
+        if before and before + amount > verifiers.payout_cap:
             raise Reverted("PayoutCapReached")
-        self.paid_out[head.verifier_set] = (window, before + pays)
+        self.paid_out[head.verifier_set] = (window, before + amount)
         self._close_trade(batch, record, outcome)
 
     def _paid_out(self, verifier_set: bytes, now: int) -> tuple[int, int]:
@@ -237,21 +237,22 @@ class Endings:
         self._pay(record, outcome)
         self.open_bits[batch] &= ~(1 << record.index)
 
-    def _pay(self, record: Record, outcome: Outcome) -> Payout:
-        payout = split(record, outcome, self.parameters)
+    def _pay(self, record: Record, outcome: Outcome) -> Shares:
+        ends = shares(record, outcome, self.parameters.fee_bps)
         provider, buyer = self.account(record.provider), self.account(record.buyer)
         provider.locked -= record.bond
         buyer.locked -= record.payment
-        provider.available += payout.bond_back + payout.to_provider
-        buyer.available += payout.to_buyer
-        self.account(self.treasury).available += payout.fee
-        self.account(self.rerun_account).available += payout.rerun
-        self.account(self.pool).available += payout.pool
-        units, runs = units_given_back(record, outcome)
+        provider.available += ends.provider
+        buyer.available += ends.buyer
+        self.account(self.treasury).available += ends.treasury
+        self.account(self.rerun_account).available += ends.rerun_account
+        self.account(self.pool).available += ends.pool
+        used = outcome.units if outcome.kind == OutcomeKind.SETTLED else 0
         offer = self.order(record.provider, SIDE_SELL, record.offer_nonce)
-        offer.give(record.offer_nonce // PLACES, units)
-        self.order(record.buyer, SIDE_BUY, record.bid_nonce).give(record.bid_nonce // PLACES, runs)
-        return payout
+        offer.give(record.offer_nonce // PLACES, record.runs * record.ceiling - used)
+        bid = self.order(record.buyer, SIDE_BUY, record.bid_nonce)
+        bid.give(record.bid_nonce // PLACES, record.runs - outcome.runs_delivered)
+        return ends
 
     def _demand_open(self, batch: bytes, record: Record) -> None:
         if not self.open_bits.get(batch, 0) & (1 << record.index):

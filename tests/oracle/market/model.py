@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from suan.core.contract.limits import DAY_SECONDS, PLACES, RUNS_MAX, TERM_SECONDS_MAX, UNITS_MAX
 from suan.core.contract.places import OrderState
-from suan.core.contract.records import BatchHead, Clearing, Fill, Record, RejectCode, batch_head, trade_id
+from suan.core.contract.records import BatchHead, Clearing, Fill, Record, batch_head, trade_id
+from suan.core.contract.reject_codes import RejectCode
 from suan.core.encoding import keccak
 from suan.core.signing.recover import BadSignature, recover
 from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Bid, Offer

@@ -1,13 +1,16 @@
 """The model of the market's books never makes or loses a base unit, wherever a walk takes it."""
 
+import ast
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from suan.core.contract.records import KeySet, RejectCode, pack_outcomes
-from suan.core.settlement.split import MarketParameters
+from suan.core.contract.records import KeySet, pack_outcomes
+from suan.core.contract.reject_codes import RejectCode
 from suan.core.signing.domains import market_domain
 from suan.core.signing.structs import Verdict
+from tests.oracle.market.money import MarketParameters
 from tests.oracle.market.walk import Walk
 
 PARAMETERS = MarketParameters(
@@ -82,3 +85,12 @@ def test_the_walks_reach_every_kind_of_end_and_nearly_every_reason_for_a_refusal
     of_vouchers = {RejectCode.SESSION_NOT_OPEN, RejectCode.VOUCHER_NOT_GREATER, RejectCode.CEILING_EXCEEDED}
     # A fill of the walk names one clearing for both of its orders.
     assert set(RejectCode) - set(codes) <= {RejectCode.NONE, RejectCode.CLEARING_DIFFERS} | of_vouchers
+
+
+def test_the_oracle_is_a_second_copy_and_takes_nothing_from_the_rule_that_is_held_against_it():
+    oracle = (path for path in Path(__file__).parent.glob("*.py") if not path.name.startswith("test_"))
+    for path in oracle:
+        imported = {
+            node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)
+        }
+        assert not {name for name in imported if str(name).startswith("suan.core.settlement")}, path

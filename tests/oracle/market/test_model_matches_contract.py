@@ -8,11 +8,12 @@ from operations.run import layout
 from suan.core.contract import abi
 from suan.core.contract.proving import prove_records
 from suan.core.contract.records import KeySet, pack_outcomes
-from suan.core.settlement.split import MarketParameters
+from suan.core.settlement.bookkeeping import CUSTODY_REF, MONEY_EVENTS, PARTY_KINDS, Books
 from suan.core.signing.domains import market_domain
 from suan.core.signing.structs import Acceptance, DeliveryAttestation, Ruling, Verdict
 from tests.core.signing.keys import Key
 from tests.oracle.market.model import Opened
+from tests.oracle.market.money import MarketParameters
 from tests.oracle.market.walk import POOL, RERUN, TREASURY, Walk
 
 PARAMETERS = MarketParameters(
@@ -25,11 +26,14 @@ GAS = hex(25_000_000)
 
 
 class ContractSide:
-    """The market on a node; any account may send, since the node signs for whom it is told to."""
+    """The market on a node; any account may send, since the node signs for whom it is told to. `books` fold its events."""
+
+    treasury, pool, rerun_account = TREASURY, POOL, RERUN
 
     def __init__(self, node, folder) -> None:
         self.node = node
         self.funded = set()
+        self.books = Books(self)
         node.rpc("anvil_autoImpersonateAccount", True)
         self.verifiers = sorted((Key("verifier 1"), Key("verifier 2")), key=lambda key: key.address)
         self.arbiters = sorted((Key("arbiter 1"), Key("arbiter 2")), key=lambda key: key.address)
@@ -78,6 +82,9 @@ class ContractSide:
         self.node.rpc("evm_mine")
         receipt = self.node.rpc("eth_getTransactionReceipt", transaction)
         logs = [abi.decode_event(log["topics"], log["data"]) for log in receipt["logs"]]
+        for name, values in logs:
+            if name in MONEY_EVENTS:
+                self.books.apply(name, values.get("trade", values.get("session", "")), values)
         return receipt["status"] == "0x1", logs
 
     def must(self, to, sender, data):
@@ -214,6 +221,12 @@ def compare_books(world, chain):
             "available": account.available, "locked": account.locked,
             "amount": account.exiting, "ready_at": account.ready_at,
         }, owner  # fmt: skip
+        folded = {kind: chain.books.balance(owner, kind) for kind in PARTY_KINDS}
+        assert folded == {
+            "available": account.available,
+            "locked": account.locked,
+            "exiting": account.exiting,
+        }
     for (maker, side, place), state in model.orders.items():
         found = chain.read("orderState", maker, side, 256 * state.generation + place)
         expected = {"consumed": state.consumed, "peak": state.peak, "ended": False}
@@ -224,4 +237,5 @@ def compare_books(world, chain):
         flag = (verdict in model.refused) << 255
         assert chain.read("decided", verdict) == {"decided": flag | (after << 200) | waiting}
     assert chain.read("custody") == {"custody": model.custody}
+    assert chain.books.balances[CUSTODY_REF] == -model.custody
     assert chain.read("batches") == {"batches": model.batches}

@@ -13,13 +13,12 @@ from typing import Any
 from suan.core.contract.records import BatchHead, Clearing, Fill, KeySet, Outcome, Record
 from suan.core.encoding import keccak
 from suan.core.orders.products import PRODUCTS
-from suan.core.settlement.outcomes import InvalidOutcome
-from suan.core.settlement.split import MarketParameters
 from suan.core.signing.domains import Domain
 from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Bid, Offer
 from suan.core.units import minimum_units
 from tests.core.signing.keys import Key
 from tests.oracle.market.model import MarketModel, Opened
+from tests.oracle.market.money import MarketParameters
 from tests.oracle.market.state import Delegate, Reverted
 
 TREASURY, POOL, RERUN = ("0x" + digit * 40 for digit in "789")
@@ -103,12 +102,12 @@ class Walk:
         return Step(name, arguments, self.now)
 
     def apply(self, step: Step) -> Any:
-        """What the model answers; Reverted and InvalidOutcome come back as values."""
+        """What the model answers; Reverted comes back as a value."""
         untimed = {"deposit", "cancel", "accept"}
         arguments = step.arguments | ({} if step.name in untimed else {"now": step.now})
         try:
             result = getattr(self.model, step.name)(**arguments)
-        except (Reverted, InvalidOutcome) as error:
+        except Reverted as error:
             return error
         if isinstance(result, Opened) and result.head:
             self.batches.append(Batch(result.head, result.records))

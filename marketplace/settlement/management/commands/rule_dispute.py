@@ -20,7 +20,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("trade", help="trade id (trd_0x…)")
-        parser.add_argument("outcome", choices=[kind.name.lower() for kind in OutcomeKind])
+        parser.add_argument("outcome", choices=[kind.word for kind in OutcomeKind])
         parser.add_argument("--runs", type=int, default=0, help="delivered runs of a settled outcome")
         parser.add_argument(
             "--units", type=int, default=0, help="work units that are paid, or priced for a re-run"

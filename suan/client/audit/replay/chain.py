@@ -71,12 +71,11 @@ class ChainAudit:
 
 def _deposited(audit: Context, event: Event) -> None:
     audit.books.deposits += event.values["amount"]
-    audit.move(event.values["account"], available=event.values["amount"])
+    audit.post(event.name, event.values)
 
 
 def _withdrawal_requested(audit: Context, event: Event) -> None:
-    amount = event.values["amount"]
-    audit.move(event.values["account"], available=-amount, exiting=amount)
+    audit.post(event.name, event.values)
     audit.books.accounts[event.values["account"]].ready_at = event.values["ready_at"]
     earliest = audit.timestamp(event.block) + audit.parameters.withdrawal_delay
     if event.values["ready_at"] < earliest:
@@ -95,7 +94,7 @@ def _withdrawn(audit: Context, event: Event) -> None:
             account, "withdrawal", f"not before {owner.ready_at}", audit.timestamp(event.block)
         )
     audit.books.withdrawals += amount
-    audit.move(account, exiting=-amount)
+    audit.post(event.name, event.values)
     owner.ready_at = 0
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from suan.client.audit.replay import disputes
 from suan.client.audit.replay.context import Context
 from suan.client.audit.replay.events import Event
-from suan.client.audit.replay.step import Step, outcomes_of, paid_for
+from suan.client.audit.replay.step import Step, outcomes_of
 from suan.client.audit.state import TradeView, VerdictView
 from suan.core import encoding
 from suan.core.contract import (
+    PAID_KINDS,
     Outcome,
     OutcomeKind,
     abi,
@@ -23,7 +24,7 @@ from suan.core.contract import (
     pay_attested_after,
     refund_after,
 )
-from suan.core.settlement import allows
+from suan.core.settlement import allows, paid_for
 from suan.core.signing import Acceptance, DeliveryAttestation, Verdict
 
 Json = dict[str, Any]
@@ -188,7 +189,7 @@ class _Close(Step):
         outcomes = outcomes_of(self.arguments)
         said = Outcome(values["kind"], values["runs_delivered"], values["units"])
         self.report.expect(subject, "accepted outcome", dict(outcomes).get(record.index), said)
-        loser = record.buyer if said.kind == OutcomeKind.SETTLED else record.provider
+        loser = record.buyer if said.kind in PAID_KINDS else record.provider
         self.report.expect(subject, "accepted by the side that it costs money", loser, account)
         self.report.expect(subject, "kind of an accepted outcome", True, said.kind != OutcomeKind.SLASHED)
         digest = Acceptance(encoding.from_hex(trade.batch), pack_outcomes(outcomes)).digest(self.audit.domain)

@@ -10,7 +10,8 @@ from suan.client.audit.report import Report
 from suan.client.audit.source.anchor import Anchor, check_header
 from suan.client.audit.state import Books, Parameters
 from suan.client.rpc import Rpc, RpcError
-from suan.core.contract import abi
+from suan.core.contract import Record, abi
+from suan.core.settlement import CUSTODY_REF, BooksDisagree, Move, Parties, Payout, close_moves, moves_of
 from suan.core.signing import BadSignature, Domain, market_domain, recover
 
 Json = dict[str, Any]
@@ -84,11 +85,29 @@ class Context:
             return False
         return answer[:32] == IS_VALID_SIGNATURE.ljust(32, b"\0")
 
-    def move(self, address: str, *, available: int = 0, locked: int = 0, exiting: int = 0) -> None:
-        """Apply one change to an account; no half of it may ever be negative."""
-        account = self.books.accounts[address]
-        account.available += available
-        account.locked += locked
-        account.exiting += exiting
-        if min(account.available, account.locked, account.exiting) < 0:
-            self.report.differ(address, "balance", "never negative", account)
+    def post(self, name: str, values: Json, lock: Parties | None = None) -> None:
+        """Move what an event means; a difference if that is impossible. `lock`: the trade or session that it builds upon."""
+        try:
+            self._move(moves_of(name, values, lock, payees=self.parameters))
+        except BooksDisagree as error:
+            self.report.differ(name, "movements", "parts of what was locked", error)
+
+    def post_close(self, record: Record, payout: Payout) -> None:
+        """Move what a close pays out."""
+        try:
+            self._move(close_moves(record, payout, self.parameters))
+        except BooksDisagree as error:
+            self.report.differ(f"trd_0x{record.trade.hex()}", "movements", "parts of what was locked", error)
+
+    def _move(self, moves: list[Move]) -> None:
+        """Apply the movements of one event; after it no part of an account may be negative."""
+        changed = {}
+        for move in moves:
+            for ref, amount in ((move.debit, -move.amount), (move.credit, move.amount)):
+                if ref == CUSTODY_REF:
+                    continue
+                account = changed[ref.address] = self.books.accounts[ref.address]
+                setattr(account, ref.kind, getattr(account, ref.kind) + amount)
+        for address, account in changed.items():
+            if min(account.available, account.locked, account.exiting) < 0:
+                self.report.differ(address, "balance", "never negative", account)

@@ -1,22 +1,22 @@
 """Disputes as the events tell them: the bond of the challenger, the revealed receipt, and who pays when one has ended.
 
-Source of the rules: contracts/src/libraries/Disputes.sol.
+The rule: suan.core.settlement.disputes.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from suan.client.audit.replay.events import Event
 from suan.client.audit.replay.step import Step
-from suan.client.audit.state import DisputeView, Parameters, TradeView
-from suan.core import encoding, merkle, signing, units
-from suan.core.contract import RECEIPT_LEAF_TYPES, OutcomeKind, Record
+from suan.client.audit.state import DisputeView, TradeView
+from suan.core import encoding, merkle, signing
+from suan.core.contract import RECEIPT_LEAF_TYPES, Outcome, OutcomeKind, Record
 from suan.core.delivery import Receipt
-from suan.core.encoding import ZERO_ADDRESS
+from suan.core.settlement import NOBODY_RULED, BondEnd, bond_end, falls_unbacked, paid_for
 from suan.core.signing import Ruling
-from suan.core.units import BaseUnits, Price, WorkUnits
 
 Json = dict[str, Any]
 Ends = tuple[int, int, int]
@@ -27,7 +27,7 @@ def opened(step: Step, values: Json) -> None:
     """A decided trade, within the window, leaves its verdict and waits for a ruling; the challenger's bond is locked."""
     subject, books, parameters = f"trd_{values['trade']}", step.books, step.parameters
     trade, verdict = books.trades.get(values["trade"]), books.verdicts.get(values["verdict"])
-    step.audit.move(values["challenger"], available=-values["bond"], locked=values["bond"])
+    step.audit.post("DisputeOpened", values)
     if trade is None or verdict is None:
         step.report.differ(subject, "dispute", "of a decided trade", values["verdict"])
         return
@@ -99,13 +99,8 @@ def ruled(step: Step, values: Json) -> None:
         step.report.differ(subject, "ruling", "of a disputed trade", "not disputed")
         return
     said = (values["kind"], values["runs_delivered"], values["units"])
-    if step.name == "rule":
-        expected = _by_arbiters(step, subject, trade, dispute, said)
-    else:
-        expected = _by_time(step, subject, trade, dispute, said)
-    facts: Json = {"challenger": dispute.challenger, "bond": dispute.bond} | dict(
-        zip(("opponent", "forfeited", "reward"), expected, strict=True)
-    )
+    ends = (_by_arbiters if step.name == "rule" else _by_time)(step, subject, trade, dispute, said)
+    facts: Json = {"challenger": dispute.challenger, "bond": dispute.bond} | asdict(ends)
     for name, right in facts.items():
         step.report.expect(subject, f"{name} of the dispute", right, values[name])
     if end is not None and end.name == "TradeClosed":
@@ -118,40 +113,35 @@ def ruled(step: Step, values: Json) -> None:
         step.books.open_bits[trade.batch] = bits | 1 << trade.record.index
     else:
         step.report.differ(subject, "end of the dispute", "TradeClosed", end and end.name)
-    bond, forfeited, reward = values["bond"], values["forfeited"], values["reward"]
-    step.audit.move(values["challenger"], locked=-bond, available=bond - forfeited + reward)
-    if forfeited or reward:
-        step.audit.move(values["opponent"], available=forfeited - reward)
+    step.audit.post("DisputeRuled", values)
     dispute.challenger = ""
 
 
-def _by_arbiters(
-    step: Step, subject: str, trade: TradeView, dispute: DisputeView, said: Ends
-) -> tuple[str, int, int]:
-    """(opponent, forfeited, reward) of a ruling; k of n arbiters signed it in time."""
+def _by_arbiters(step: Step, subject: str, trade: TradeView, dispute: DisputeView, said: Ends) -> BondEnd:
+    """How the bond ends after a ruling; k of n arbiters signed it in time."""
     step.report.expect(subject, "ruling in time", True, step.at < dispute.rule_by)
     batch, record = encoding.from_hex(trade.batch), trade.record
     ruling = Ruling(batch, record.trade, *said)
     step.quorum(subject, step.parameters.arbiter_set, ruling.digest(step.audit.domain))
-    if said == dispute.outcome:
-        return _upheld(record, dispute)
-    return _overturned(step, record, dispute, said)
+    return _bond_end(step, record, dispute, said)
 
 
-def _by_time(
-    step: Step, subject: str, trade: TradeView, dispute: DisputeView, said: Ends
-) -> tuple[str, int, int]:
-    """(opponent, forfeited, reward) when nobody ruled: a settled outcome that nobody backed with a receipt falls."""
+def _by_time(step: Step, subject: str, trade: TradeView, dispute: DisputeView, said: Ends) -> BondEnd:
+    """How the bond ends when nobody ruled: a paid outcome that nobody backed with a receipt falls."""
     record = trade.record
-    unbacked = dispute.outcome[0] == OutcomeKind.SETTLED and not dispute.revealed
-    falls = unbacked and dispute.challenger != record.provider
+    falls = falls_unbacked(
+        dispute.outcome[0],
+        revealed=dispute.revealed,
+        challenger=dispute.challenger,
+        provider=record.provider,
+    )
     due = dispute.reveal_by if falls else dispute.rule_by
     step.report.expect(subject, "dispute timed out after its time", True, step.at >= due)
     right = (int(OutcomeKind.REFUNDED), 0, 0) if falls else dispute.outcome
     step.report.expect(subject, "outcome of a dispute that nobody ruled on", right, said)
     if falls:
-        return _overturned(step, record, dispute, right)
-    pays = _pays(record, dispute.outcome)
+        return _bond_end(step, record, dispute, right)
+    pays = paid_for(record, Outcome(*dispute.outcome))
     set_id = _verifier_set(step, trade)
     if pays and pays <= step.payout_cap(set_id):
         window, before = step.paid_out(set_id)
@@ -159,49 +149,25 @@ def _by_time(
         if before + pays > step.payout_cap(set_id):
             most = f"at most {step.payout_cap(set_id)}"
             step.report.differ(subject, "paid out in this window", most, before + pays)
-    return ZERO_ADDRESS, 0, 0
+    return NOBODY_RULED
+
+
+def _bond_end(step: Step, record: Record, dispute: DisputeView, becomes: Ends) -> BondEnd:
+    return bond_end(
+        record,
+        challenger=dispute.challenger,
+        bond=dispute.bond,
+        decided=Outcome(*dispute.outcome),
+        becomes=Outcome(*becomes),
+        fee_bps=step.parameters.fee_bps,
+        pool=step.parameters.pool,
+    )
 
 
 def _stands_above_cap(step: Step, trade: TradeView, dispute: DisputeView, said: Ends) -> bool:
     """Whether nobody ruled and the decided payment alone is above the payout cap: then the trade is open again."""
     stood = step.name != "rule" and said == dispute.outcome
-    return stood and _pays(trade.record, said) > step.payout_cap(_verifier_set(step, trade))
-
-
-def _overturned(step: Step, record: Record, dispute: DisputeView, becomes: Ends) -> tuple[str, int, int]:
-    """The loser is the side to which the outcome leaves less than the decision did; it pays out of what it just got."""
-    parameters = step.parameters
-    was, now = _shares(record, dispute.outcome, parameters), _shares(record, becomes, parameters)
-    payer, there = ZERO_ADDRESS, 0
-    if now[0] < was[0]:
-        payer, there = record.provider, now[0]
-    elif now[1] < was[1]:
-        payer, there = record.buyer, now[1]
-    if payer == dispute.challenger:
-        return _upheld(record, dispute)
-    if payer == record.provider and becomes[0] == OutcomeKind.SLASHED:
-        rerun = units.payment(Price(record.price), WorkUnits(becomes[2]))
-        payer, there = parameters.pool, record.bond - min(record.bond, rerun)
-    return payer, 0, min(there, dispute.bond)
-
-
-def _upheld(record: Record, dispute: DisputeView) -> tuple[str, int, int]:
-    """The challenger was wrong: its bond goes to the side that it attacked."""
-    attacked = record.buyer if dispute.challenger == record.provider else record.provider
-    return attacked, dispute.bond, 0
-
-
-def _shares(record: Record, outcome: Ends, parameters: Parameters) -> tuple[int, int]:
-    """What an outcome leaves to provider and buyer."""
-    paid = _pays(record, outcome)
-    bond = 0 if outcome[0] == OutcomeKind.SLASHED else record.bond
-    return bond + paid - units.fee(BaseUnits(paid), parameters.fee_bps), record.payment - paid
-
-
-def _pays(record: Record, outcome: Ends) -> int:
-    if outcome[0] != OutcomeKind.SETTLED:
-        return 0
-    return int(units.payment(Price(record.price), WorkUnits(outcome[2])))
+    return stood and paid_for(trade.record, Outcome(*said)) > step.payout_cap(_verifier_set(step, trade))
 
 
 def _verifier_set(step: Step, trade: TradeView) -> str:

@@ -18,6 +18,7 @@ from suan.client.audit.state import TradeView
 from suan.core import encoding, ids, signing, units
 from suan.core.contract import (
     DAY_SECONDS,
+    FILL_CODES,
     PLACES,
     RUNS_MAX,
     TERM_SECONDS_MAX,
@@ -25,7 +26,6 @@ from suan.core.contract import (
     BatchHead,
     Clearing,
     Record,
-    RejectCode,
     batch_head,
     record_of,
     trade_id,
@@ -128,8 +128,7 @@ class _Opening:
         places = (fill["offer"], self.offers), (fill["bid"], self.bids), (fill["clearing"], self.clearing_ids)
         if all(place is not None and place < len(row) for place, row in places):
             self.audit.books.rejected_fills[self._trade_id(fill)] = code
-        codes = {int(known) for known in RejectCode if RejectCode.NONE < known < RejectCode.SESSION_NOT_OPEN}
-        self.report.expect(self.tx_hash, "code of a refused fill", True, code in codes)
+        self.report.expect(self.tx_hash, "code of a refused fill", True, code in FILL_CODES)
 
     def _trade_id(self, fill: Json) -> str:
         clearing = encoding.from_hex(self.clearing_ids[fill["clearing"]])
@@ -172,8 +171,7 @@ class _Opening:
         self._signer(bought, payment)
         self._take(sold, work, offer.units)
         self._take(bought, fill["runs"], bid.runs)
-        self.audit.move(bid.maker, available=-values["payment"], locked=values["payment"])
-        self.audit.move(offer.maker, available=-values["bond"], locked=values["bond"])
+        self.audit.post("TradeLocked", dict(values) | {"buyer": bid.maker, "provider": offer.maker})
         record = record_of(values)
         if values["trade"] in books.trades:
             self.report.differ(f"trd_{trade}", "lock", "each trade is locked once", "locked twice")

@@ -48,7 +48,7 @@ def _opened(audit: Context, at: int, values: Json) -> None:
     }
     for name, holds in facts.items():
         audit.report.expect(subject, name, True, holds)
-    audit.move(session.buyer, available=-session.ceiling, locked=session.ceiling)
+    audit.post("SessionOpened", values)
     audit.books.sessions[values["session"]] = SessionView(
         session.buyer, session.provider, session.ceiling, session.expires_at
     )
@@ -78,10 +78,7 @@ def _redeemed(audit: Context, values: Json, vouchers: list[Json]) -> None:
         if voucher["cumulative"] == cumulative and voucher["buyer"] == session.buyer
     )
     audit.report.expect(subject, f"voucher over {cumulative} signed by the buyer", True, signed)
-    audit.move(session.buyer, locked=-values["paid"])
-    audit.move(session.provider, available=values["paid"] - values["fee"])
-    if values["fee"]:
-        audit.move(audit.parameters.treasury, available=values["fee"])
+    audit.post("VoucherRedeemed", values, session)
     session.paid = cumulative
 
 
@@ -92,5 +89,5 @@ def _closed(audit: Context, at: int, values: Json) -> None:
         audit.report.differ(subject, "closed session", "open before", "not open")
         return
     audit.report.expect(subject, "released at the end", session.ceiling - session.paid, values["released"])
-    audit.move(session.buyer, locked=-values["released"], available=values["released"])
+    audit.post("SessionClosed", values, session)
     session.closed = True

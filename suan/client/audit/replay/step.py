@@ -7,16 +7,10 @@ from typing import Any
 from suan.client.audit.replay.context import Context
 from suan.client.audit.replay.events import Event
 from suan.client.audit.state import TradeView
-from suan.core import encoding, signing, units
-from suan.core.contract import (
-    PLACES,
-    Outcome,
-    OutcomeKind,
-    Record,
-)
-from suan.core.settlement import allows, units_given_back
+from suan.core import encoding, signing
+from suan.core.contract import PAID_KINDS, PLACES, Outcome, Record
+from suan.core.settlement import allows, split, units_given_back
 from suan.core.signing import SIDE_BUY, SIDE_SELL
-from suan.core.units import BaseUnits, Price, WorkUnits
 
 Json = dict[str, Any]
 
@@ -32,38 +26,27 @@ class Step:
         self.name, self.arguments = audit.call_of(tx_hash) or ("", {})
 
     def close(self, trade: TradeView, values: Json, by: str) -> None:
-        """Recompute the payout of one close from the formulas and move the money."""
-        record, parameters, audit = trade.record, self.parameters, self.audit
+        """Hold one close to the rule, and move the money as the rule says."""
+        record = trade.record
         subject = f"trd_{values['trade']}"
         if trade.closed is not None:
             self.report.differ(subject, "close", "once, after its lock", "closed before")
         outcome = Outcome(values["kind"], values["runs_delivered"], values["units"])
-        amount = units.payment(Price(record.price), WorkUnits(outcome.units))
-        paid = amount if outcome.kind == OutcomeKind.SETTLED else BaseUnits(0)
-        fee = units.fee(paid, parameters.fee_bps)
-        slashed = record.bond if outcome.kind == OutcomeKind.SLASHED else 0
-        for name, expected in (("paid", paid), ("fee", fee), ("slashed", slashed), ("index", record.index)):
-            self.report.expect(subject, name, expected, values[name])
+        payout = split(record, outcome, self.parameters.fee_bps)
+        expected = {"paid": payout.paid, "fee": payout.fee, "slashed": payout.slashed, "index": record.index}
+        for name, value in expected.items():
+            self.report.expect(subject, name, value, values[name])
         self.report.expect(subject, "an outcome that the trade can have", True, allows(record, outcome))
-        rerun = min(slashed, amount)
-        audit.move(record.buyer, locked=-record.payment, available=record.payment - paid)
-        audit.move(record.provider, locked=-record.bond, available=record.bond - slashed + paid - fee)
-        for account, earned in (
-            (parameters.treasury, fee),
-            (parameters.rerun_account, rerun),
-            (parameters.pool, slashed - rerun),
-        ):
-            if earned:
-                audit.move(account, available=earned)
+        self.audit.post_close(record, payout)
         self._give_back(record, outcome)
         trade.closed = values | {"block": self.block, "tx_hash": self.tx_hash, "by": by}
         self.books.trades_open -= 1
-        if outcome.kind == OutcomeKind.SETTLED:
+        if outcome.kind in PAID_KINDS:
             self.books.settled.append({"trade": values["trade"]})
-        self.report.paid += paid
-        self.report.fees += fee
-        self.report.slashed += slashed
-        self.report.refunded += record.payment - paid
+        self.report.paid += payout.paid
+        self.report.fees += payout.fee
+        self.report.slashed += payout.slashed
+        self.report.refunded += payout.to_buyer
 
     def _give_back(self, record: Record, outcome: Outcome) -> None:
         """What was not used returns to both orders and may trade again, unless they ended meanwhile."""
@@ -113,10 +96,3 @@ def outcomes_of(arguments: Json) -> list[tuple[int, Outcome]]:
         (value["index"], Outcome(value["kind"], value["runs_delivered"], value["units"]))
         for value in arguments["outcomes"]
     ]
-
-
-def paid_for(record: Record, outcome: Outcome) -> int:
-    """What an outcome pays for work, in base units before the fee."""
-    if outcome.kind != OutcomeKind.SETTLED:
-        return 0
-    return int(units.payment(Price(record.price), WorkUnits(outcome.units)))
