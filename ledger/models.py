@@ -1,10 +1,11 @@
 """What the books and the chain remember. docs/ledger.md names unit and writer of every column.
 
-Writers: Transfer by journal.py, Account by the trigger on Transfer; OutgoingTx by outgoing.py and sender.py, Attempt and
-SignerNonce by sender.py; Block, ChainEvent, Cursor and Halt by incoming.py (ChainEvent.posted_at by posting.py);
-SwitchEntry by switch.py; Difference by audit.py; EvidenceFile by evidence.py; CustodialKey by custodial.py. Triggers in
-the database refuse every change of facts (ledger/migrations), the rights of its role every write that is not a process's
-own (ledger/control/roles.py).
+Writers: Transfer by journal/verbs.py, Account by the trigger on Transfer; OutgoingTx by outbox/plan.py and then by the
+sender's objects, of which attempts.py and inclusion.py write Attempt, and nonces.py SignerNonce; Block, ChainEvent, Cursor,
+Reorg and Halt by indexer/ (ChainEvent.posted_at and the cursor `posted` by journal/posting.py); SwitchEntry by
+control/kill_switch.py; Difference and Reconciliation by reconciliation/run.py; EvidenceFile and Anchor by evidence/;
+CustodialKey by custodial.py. Triggers in the database refuse every change of facts (migrations/triggers.sql), the rights of
+its role every write that is not a process's own (control/roles.py).
 """
 
 from django.contrib.postgres.indexes import GinIndex

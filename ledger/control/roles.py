@@ -2,7 +2,7 @@
 
 The owner of the tables (DATABASE_URL of the set-up) migrates and runs `manage.py grant_roles`; no process that serves
 the market connects as the owner. A role is called `<database>_<role>`, for example `suan_web`. Everything that is not
-named here is refused. What the triggers refuse (ledger/migrations), they refuse to every role and to the owner.
+named here is refused. What the triggers refuse (ledger/migrations/triggers.sql), they refuse to every role and to the owner.
 
 Known limits: web and worker share the rooms' tables where both do the same verbs, so a stolen web process can spoil
 the rooms' rows (reconciliation finds it; money moves by signed orders and final events only), and can hold or let go

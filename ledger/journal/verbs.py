@@ -4,7 +4,7 @@ Layout: a transfer is one row (debit account, credit account, positive amount), 
 hold reserves free money of an `available` account for its own `locked` account and is resolved by exactly one later
 row: post moves the money, void lets it go. How rows are chained says ledger.journal.rows. Balances are moved by a trigger of
 the database when a transfer is inserted, and by nothing else; it refuses what would break the books, whoever writes it
-(ledger/migrations).
+(ledger/migrations/triggers.sql).
 
 Invariant: a hold never takes more than is free (posted minus pending); a post is never refused for lack of funds.
 Locks: account rows, in sorted order, by `lock`. Whoever calls several verbs in one transaction calls `lock` first

@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from ledger import journal
 from ledger.errors import HoldResolved, InsufficientFunds, KeyConflict, UnknownHold
 from ledger.models import Account, Transfer
+from ledger.reconciliation.checks.database import TRIGGERS
 from suan.core.settlement.bookkeeping import AVAILABLE, CUSTODY_REF, LOCKED, Ref
 
 ALICE, BOB = "0x" + "a1" * 20, "0x" + "b0" * 20
@@ -83,6 +84,16 @@ def books(db) -> None:
     fund(BOB, 7)
     journal.hold(account=ALICE, amount=60, key="order:1")
     execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_the_guards_of_the_database_are_those_that_the_law_names_and_reconciliation_looks_for(db):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'"
+            " AND tgrelid::regclass::text LIKE 'ledger_%'"
+        )
+        stored = {name for (name,) in cursor.fetchall()}
+    assert stored == set(TRIGGERS) and len(TRIGGERS) == 19
 
 
 @pytest.mark.parametrize("statement", CHANGES)

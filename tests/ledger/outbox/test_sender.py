@@ -10,11 +10,13 @@ from django.db import connection
 from django.utils import timezone
 
 from ledger import queries
+from ledger.chain import NodeError
 from ledger.chain.rpc import RpcGateway
 from ledger.control import node
 from ledger.errors import KeyConflict
 from ledger.models import Attempt, OutgoingTx
-from ledger.outbox import sender
+from ledger.outbox.attempts import Answer, Attempts
+from ledger.outbox.failure import HELD_BACK_SECONDS_MAX, PARKED_SECONDS_MAX, REFUSALS_MAX
 from ledger.outbox.plan import plan
 from ledger.outbox.sender import Limits, Sender
 from operations.chaos.proxy import (
@@ -124,12 +126,12 @@ def test_bytes_stored_before_a_crash_are_broadcast_by_the_next_process(office: O
     class Crash(BaseException):
         pass
 
-    def crash(*_: object) -> int:
+    def crash(*_: object) -> Answer:
         raise Crash
 
     office.wish(1)
     with monkeypatch.context() as patch:
-        patch.setattr(sender.Sender, "_broadcast", crash)
+        patch.setattr(Attempts, "hand_over", crash)
         with pytest.raises(Crash):
             office.step()
     assert status(1) == "signed"
@@ -230,9 +232,9 @@ def test_what_stays_impossible_after_a_reorg_is_held_back_for_a_while_and_then_f
     office.world.anvil.reorg(3)
     office.world.follow()
     office.step()
-    office.step(sender.HELD_BACK_SECONDS_MAX / 2)
+    office.step(HELD_BACK_SECONDS_MAX / 2)
     assert "held back" in queries.outgoing("spend").error
-    office.step(sender.HELD_BACK_SECONDS_MAX)
+    office.step(HELD_BACK_SECONDS_MAX)
     office.mine_and_step(office.world.known.confirmations + 2)
     assert queries.outgoing("spend").status == "failed"
     assert office.paid(1) == 0
@@ -271,8 +273,8 @@ def test_what_reverts_in_simulation_is_parked_then_fails_without_spending_a_nonc
     assert queries.outgoing("impossible").status == "planned"
     assert "NothingToWithdraw" in queries.outgoing("impossible").error
     assert status(2) == "sent", "others pass by"
-    for _ in range(sender.REFUSALS_MAX):
-        office.step(seconds=sender.PARKED_SECONDS_MAX + 1)
+    for _ in range(REFUSALS_MAX):
+        office.step(seconds=PARKED_SECONDS_MAX + 1)
     row = queries.outgoing("impossible")
     assert row.status == "failed" and row.nonce is None and Attempt.objects.count() == 1
 
@@ -367,7 +369,7 @@ def test_four_senders_and_random_faults_leave_no_gap_and_pay_each_once(open_worl
                     mine.now = base + timedelta(seconds=10 * turn + worker)
                     try:
                         mine.sender.step(now=mine.now)
-                    except sender.NodeError:
+                    except NodeError:
                         continue
             finally:
                 connection.close()
