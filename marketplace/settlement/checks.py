@@ -10,10 +10,11 @@ from ledger import evidence
 from ledger.reconciliation import ChainView, Finding
 from marketplace.clearing.models import ENDED_STATUSES, REJECTED, Trade
 from marketplace.receipts.models import Receipt
-from marketplace.settlement.models import ENDS, Closing, SettlementBatch
+from marketplace.settlement.models import Closing, SettlementBatch
 from suan.core.contract import OutcomeKind
 from suan.core.encoding import from_hex
 from suan.core.problems import FieldError
+from suan.core.settlement import END_STATES
 from suan.core.signing import BadSignature, recover, snake_case
 
 CHUNK_ROWS = 500
@@ -30,7 +31,7 @@ def check_closes(view: ChainView) -> Iterator[Finding]:
         if event is None:
             yield Finding("clearing_trade", trade.trade_id, "status", trade.status, "no TradeClosed event")
             continue
-        status = ENDS[OutcomeKind(int(str(event.args["kind"])))]
+        status = END_STATES[OutcomeKind(int(str(event.args["kind"])))]
         if trade.status != status:
             yield Finding("clearing_trade", trade.trade_id, "status", trade.status, status)
         closing: Closing | None = getattr(trade, "closing", None)

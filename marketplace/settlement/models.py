@@ -6,11 +6,6 @@ Writer: settlement.actions only.
 
 from django.db import models
 
-from suan.core.contract import OutcomeKind
-
-ENDS = {kind: kind.word for kind in OutcomeKind}
-"""The status of a trade that ended on chain in this way."""
-
 SETTLEMENT_STATUSES = [(name, name) for name in ("proposed", "planned", "included", "failed")]
 
 

@@ -18,6 +18,7 @@ from operations.chaos.storm import Storm
 from operations.run import layout
 from suan.client.rpc import Rpc
 from suan.core.contract import PAID_KINDS, AbiError, OutcomeKind, decode_event
+from suan.core.settlement import END_STATES
 
 REJECTED = "rejected"
 FRESH_DATABASE = "suan_fresh_index"
@@ -63,7 +64,7 @@ def compare_trades(trades: Sequence[Json], events: Iterable[tuple[str, Json]]) -
                 status = ours[name]["status"] if name in ours else "unknown to the exchange"
                 yield f"trade {name} was {word} {seen[name]} times on the chain; the exchange calls it {status}"
     for name in sorted(wanted & set(ends)):
-        end = OutcomeKind(int(ends[name]["kind"])).word
+        end = END_STATES[OutcomeKind(int(ends[name]["kind"]))]
         if ours[name]["status"] != end:
             yield f"trade {name} is {end} on the chain; the exchange calls it {ours[name]['status']}"
     yield from _paid_twice(places, ends)

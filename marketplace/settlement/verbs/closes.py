@@ -26,8 +26,9 @@ from marketplace.clearing.models import (
 )
 from marketplace.delivery import actions as delivery
 from marketplace.delivery.models import Run
-from marketplace.settlement.models import ENDS, Closing
+from marketplace.settlement.models import Closing
 from suan.core.contract import PAID_KINDS, OutcomeKind
+from suan.core.settlement import END_STATES
 
 EVENTS_PER_SWEEP_MAX = 200
 TRADES_PER_SWEEP_MAX = 200
@@ -64,7 +65,7 @@ def reopen_orphaned(*, now: int) -> int:
     since = datetime.fromtimestamp(now - ORPHANED_SECONDS, tz=UTC)
     gone = ledger.orphaned_subjects(name="TradeClosed", since=since)
     with transaction.atomic():
-        trades = Trade.objects.select_for_update().filter(trade_hash__in=gone, status__in=ENDS.values())
+        trades = Trade.objects.select_for_update().filter(trade_hash__in=gone, status__in=END_STATES.values())
         keys = [trade.pk for trade in trades.order_by("id")]
         Closing.objects.filter(trade__in=keys).update(event_position=None, transaction="")
         return clearing.advance_trades(trades=keys, to=CLOSING, now=now)
@@ -95,14 +96,14 @@ def _apply(event: Any, now: int) -> bool:
         if trade is None or trade.status in UNLOCKED_STATUSES:
             return False
         closing = Closing.objects.filter(trade=trade).first() or Closing(trade=trade)
-        if closing.event_position == event.position and trade.status == ENDS[OutcomeKind(closing.kind)]:
+        if closing.event_position == event.position and trade.status == END_STATES[OutcomeKind(closing.kind)]:
             return False
         before = (closing.kind, closing.runs_delivered, closing.units) if closing.event_position else None
         closing.kind = int(event.args["kind"])
         closing.runs_delivered = int(event.args["runs_delivered"])
         closing.units = int(event.args["units"])
         closing.event_position, closing.transaction = event.position, event.tx_hash
-        _end(trade, ENDS[OutcomeKind(closing.kind)], now)
+        _end(trade, END_STATES[OutcomeKind(closing.kind)], now)
         if before is None:
             _end_open_runs(trade, now)
         elif before != (closing.kind, closing.runs_delivered, closing.units):

@@ -46,7 +46,7 @@ class OutcomeKind(IntEnum):
 
     @property
     def word(self) -> str:
-        """What it is called wherever people or programs read it; also the state of a trade that ended so."""
+        """What it is called wherever people or programs read it."""
         return self.name.lower()
 
 

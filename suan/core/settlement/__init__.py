@@ -22,6 +22,7 @@ from suan.core.settlement.disputes import NOBODY_RULED, BondEnd, bond_end, falls
 from suan.core.settlement.money_outcomes import RUN_ENDS, TRADE_ENDS
 from suan.core.settlement.outcomes import VerifiedRun, outcome_of
 from suan.core.settlement.split import (
+    END_STATES,
     InvalidOutcome,
     Payout,
     allows,
@@ -38,6 +39,7 @@ __all__ = [
     "BooksDisagree",
     "CUSTODY",
     "CUSTODY_REF",
+    "END_STATES",
     "EXITING",
     "InvalidOutcome",
     "LOCKED",

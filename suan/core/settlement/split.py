@@ -10,9 +10,17 @@ never reaches the buyer, who gets the payment back; what an outcome did not use 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from suan.core.contract import PAID_KINDS, Outcome, OutcomeKind, Record
 from suan.core.units import BaseUnits, Price, WorkUnits, fee, minimum_units, payment
+
+END_STATES: Final = {
+    OutcomeKind.REFUNDED: "refunded",
+    OutcomeKind.SETTLED: "settled",
+    OutcomeKind.SLASHED: "slashed",
+}
+"""The state (suan.core.lifecycle) of a trade that was closed so; two kinds may share one."""
 
 
 class InvalidOutcome(ValueError):

@@ -20,10 +20,18 @@ from suan.core.contract.records import (
 )
 from suan.core.delivery.receipts import ExitReason
 from suan.core.encoding import keccak
+from suan.core.lifecycle import Kind, is_end
 from suan.core.merkle import verify, verify_multiproof
 from suan.core.settlement.money_outcomes import RUN_ENDS, TRADE_ENDS
 from suan.core.settlement.outcomes import VerifiedRun, outcome_of
-from suan.core.settlement.split import InvalidOutcome, allows, check_outcome, split, units_given_back
+from suan.core.settlement.split import (
+    END_STATES,
+    InvalidOutcome,
+    allows,
+    check_outcome,
+    split,
+    units_given_back,
+)
 from suan.core.units import bond, bond_price, minimum_units
 
 FEE_BPS = 150
@@ -120,6 +128,11 @@ def test_the_table_of_trade_outcomes_says_who_is_paid(end):
     assert (payout.paid > 0) == ("payment" in end.provider)
     assert (payout.slashed > 0) == ("pool" in end.others)
     assert (units_given_back(trade, outcome) == (3_000, 3)) == end.quantity.startswith("all units")
+
+
+def test_every_kind_of_end_leads_to_a_state_in_which_a_trade_rests():
+    assert set(END_STATES) == set(OutcomeKind)
+    assert all(is_end(Kind.TRADE, state) for state in END_STATES.values())
 
 
 def test_a_ceiling_is_no_free_reservation_and_never_exceeded():
