@@ -11,6 +11,7 @@ Known limit: seals are not anchored. They are signatures over files that are anc
 from django.db import transaction
 
 from ledger import queries
+from ledger.evidence.files import publish
 from ledger.models import Anchor, EvidenceFile
 from ledger.outbox import plan
 from suan.core.contract import encode_call
@@ -45,7 +46,7 @@ def anchor(kind: str, *, limit: int = FILES_PER_ANCHOR_MAX) -> Anchor | None:
     )
     EvidenceFile.objects.filter(pk__in=[file.pk for file in files]).update(anchor=row)
     entries = [{"name": file.name, "sha256": file.sha256} for file in files]
-    files.publish("anchors", row.root, canonical_json({"kind": kind, "files": entries}))
+    publish("anchors", row.root, canonical_json({"kind": kind, "files": entries}))
     plan(
         key=f"anchor:{kind}:{row.number}",
         signer="relayer",

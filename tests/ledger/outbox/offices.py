@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from ledger.chain.gateway import Header
+from ledger.chain import Fees, Header
 from ledger.chain.rpc import RpcGateway
 from ledger.models import Attempt, OutgoingTx
 from ledger.outbox.plan import plan
 
 SIGNER, ADDRESS, SOMEBODY = "relayer", "0x" + "a1" * 20, "0x" + "b0" * 20
+CHAIN_ID, FEES = 31_337, Fees(4 * 10**9, 10**9)
 NOBODY = RpcGateway("http://127.0.0.1:1", timeout_seconds=1)
 """A node that is not there: whoever asks it fails."""
 

@@ -7,16 +7,25 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from ledger.chain import Fees, SigningRefused, limits_of
+from ledger.chain import SigningRefused, limits_of
 from ledger.chain.rpc import RpcGateway
 from ledger.chain.signer import Signer
 from ledger.models import Attempt, OutgoingTx
 from ledger.outbox.attempts import ATTEMPTS_MAX, Answer, Attempts, is_due, newest
 from operations.chaos.proxy import CutAfter, CutBefore, FaultProxy, already_known, nonce_too_low
-from tests.ledger.outbox.offices import NOBODY, SIGNER, SOMEBODY, attempt_of, head, planned, signed
+from tests.ledger.outbox.offices import (
+    CHAIN_ID,
+    FEES,
+    NOBODY,
+    SIGNER,
+    SOMEBODY,
+    attempt_of,
+    head,
+    planned,
+    signed,
+)
 
 NOW, SOON = timezone.now(), timedelta(seconds=3)
-CHAIN_ID, FEES = 31_337, Fees(4 * 10**9, 10**9)
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from ledger.models import Block, Cursor, OutgoingTx
 from ledger.outbox.attempts import Attempts
 from ledger.outbox.failure import Failure
 from ledger.outbox.inclusion import Inclusion
-from tests.ledger.outbox.offices import ADDRESS, NOBODY, SIGNER, attempt_of, signed
-from tests.ledger.outbox.test_attempts import CHAIN_ID, FEES
+from tests.ledger.outbox.offices import ADDRESS, CHAIN_ID, FEES, NOBODY, SIGNER, attempt_of, signed
 
 NOW = timezone.now()
 
