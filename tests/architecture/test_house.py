@@ -8,7 +8,7 @@ import pytest
 
 from operations.run.layout import PROJECT
 from suan.core import lifecycle
-from suan.core.contract.records import OutcomeKind
+from suan.core.settlement.split import END_STATES
 from tests.architecture import faces, writers
 from tests.architecture.source import Source
 

@@ -1,5 +1,9 @@
 """Nonces: counted up under the client's own id, and never one that would end an order that still trades."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import connections
+
 from suan.core.encoding import to_hex
 from suan.core.signing.domains import market_domain
 from suan.core.signing.structs import Cancel
@@ -43,3 +47,18 @@ def test_a_nonce_that_is_kept_for_one_order_is_not_taken_by_another(market):
 
     problem(place("other"), 422, "nonce_used", "/nonce")
     assert place("mine").status_code == 201
+
+
+def test_many_names_at_once_get_a_nonce_each_and_one_name_always_its_own(open_market):
+    buyer = custodial("ada", tokens=10)
+
+    def ask(name: str) -> tuple[str, int]:
+        try:
+            answer = buyer.post("/orders/nonces", {"side": "buy", "client_order_id": name})
+            return name, answer.json()["nonce"]
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        kept = set(pool.map(ask, [f"order-{number % 6}" for number in range(24)]))
+    assert sorted(nonce for _, nonce in kept) == list(range(6))

@@ -4,7 +4,7 @@ key of the maker. Then the exchange signs that it took the order.
 
 from __future__ import annotations
 
-from django.db import IntegrityError
+from django.db import transaction
 
 from ledger import custodial
 from ledger import queries as ledger
@@ -15,26 +15,21 @@ from marketplace.problems import Refused
 from suan.core.signing import Acknowledgement, BadSignature, recover
 from suan.core.units import format_tokens
 
-TRIES_MAX = 20
-
 
 def reserve_nonce(*, participant: Participant, side: int, client_order_id: str) -> int:
-    """The nonce of this participant's order of this name; the next free one when it is asked for the first time."""
-    for _ in range(TRIES_MAX):
-        try:
-            reservation, _made = NonceReservation.objects.get_or_create(
-                participant=participant,
-                side=side,
-                client_order_id=client_order_id,
-                defaults={
-                    "maker": participant.address,
-                    "nonce": next_nonce(participant, side, client_order_id),
-                },
-            )
-        except IntegrityError:
-            continue  # Another name took it in the same moment: the next one.
+    """The nonce of this participant's order of this name; the next free one when it is asked for the first time.
+
+    Locks the participant, as placing does, so that no order takes the nonce while it is being kept.
+    """
+    with transaction.atomic():
+        Participant.objects.select_for_update().get(pk=participant.pk)
+        reservation, _made = NonceReservation.objects.get_or_create(
+            participant=participant,
+            side=side,
+            client_order_id=client_order_id,
+            defaults={"maker": participant.address, "nonce": next_nonce(participant, side, client_order_id)},
+        )
         return reservation.nonce
-    raise Refused.one("nonce", "busy", "too many orders of your account at once; send it again.")
 
 
 def sign(draft: Draft, participant: Participant, signature: bytes | None) -> Draft:
