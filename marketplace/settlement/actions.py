@@ -99,7 +99,7 @@ def retry_failed(*, now: int) -> int:
     count = 0
     pending = Q(status="planned") | Q(status="included", closings__trade__status=CLOSING)
     for settlement in SettlementBatch.objects.filter(pending).distinct().order_by("id"):
-        sent = ledger.outbox.plan(settlement.outgoing_key)
+        sent = ledger.outgoing(settlement.outgoing_key)
         if sent is None or sent.status not in ("failed", "final"):
             continue
         with transaction.atomic():

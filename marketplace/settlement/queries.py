@@ -197,7 +197,7 @@ def answers_to(digest: str) -> dict[str, Any]:
 
 def render(settlement: SettlementBatch) -> dict[str, Any]:
     """The settlement as the API shows it."""
-    sent = ledger.outbox.plan(settlement.outgoing_key)
+    sent = ledger.outgoing(settlement.outgoing_key)
     return {
         "receipts_root": settlement.receipts_root,
         "batch_id": f"bat_{settlement.lock_batch}",
@@ -212,19 +212,19 @@ def render(settlement: SettlementBatch) -> dict[str, Any]:
         "status": sent.status if sent else settlement.status,
         "reason": settlement.reason,
         "tx_hash": sent.tx_hash if sent else None,
-        "finality": ledger.explorer.finality(sent.block if sent else None),
+        "finality": ledger.finality(sent.block if sent else None),
         "cut_at": settlement.cut_at,
         "evidence": f"/evidence/settlements/{settlement.receipts_root}.json",
     }
 
 
 def _sent(key: str) -> dict[str, Any]:
-    sent = ledger.outbox.plan(key)
+    sent = ledger.outgoing(key)
     return {
         "status": sent.status if sent else "planned",
         "reason": sent.error if sent else "",
         "tx_hash": sent.tx_hash if sent else None,
-        "finality": ledger.explorer.finality(sent.block if sent else None),
+        "finality": ledger.finality(sent.block if sent else None),
     }
 
 

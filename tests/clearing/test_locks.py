@@ -213,7 +213,7 @@ def test_a_trade_whose_block_leaves_the_chain_waits_and_is_locked_again_once(flo
     snapshot = floor.world.anvil.rpc("evm_snapshot")
     floor.mine(2)
     assert Trade.objects.get().status == LOCKED
-    first = ledger.outbox.plan(batch.outgoing_key)
+    first = ledger.outgoing(batch.outgoing_key)
     assert first is not None
     block = first.block
     floor.world.anvil.rpc("evm_revert", snapshot)
@@ -325,7 +325,7 @@ def fail(floor: Floor, key: str) -> None:
     """Let the sender try until it gives the transaction up."""
     for _ in range(20):
         floor.send()
-        row = ledger.outbox.plan(key)
+        row = ledger.outgoing(key)
         assert row is not None
         if row.status == "failed":
             break

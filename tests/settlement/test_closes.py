@@ -244,7 +244,7 @@ def test_a_settlement_that_is_too_early_on_the_new_chain_pays_once_in_the_end(ex
     if not mined:
         exchange.world.anvil.pass_time(30)
     exchange.settle_chain(final=True)
-    first = ledger.outbox.plan(SettlementBatch.objects.get().settle_keys[0])
+    first = ledger.outgoing(SettlementBatch.objects.get().settle_keys[0])
     assert "TooEarly" in first.error and first.status == ("failed" if mined else "sent")
     for _ in range(2):
         exchange.close(final=True)

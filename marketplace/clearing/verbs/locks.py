@@ -188,7 +188,7 @@ def open_calldata(trades: Sequence[Trade]) -> bytes:
 def _observe(batch_pk: int, now: int) -> bool:
     with transaction.atomic():
         batch = LockBatch.objects.select_for_update().get(pk=batch_pk)
-        sent = ledger.outbox.plan(batch.outgoing_key)
+        sent = ledger.outgoing(batch.outgoing_key)
         if sent is None:
             raise LookupError(f"{batch.outgoing_key} was planned together with its batch, but is gone")
         before = _state(batch)
@@ -199,7 +199,7 @@ def _observe(batch_pk: int, now: int) -> bool:
         if batch.status == BATCH_PLANNED and sent.status in ("signed", "sent"):
             batch.status = BATCH_SENT
         taken = batch.status in (BATCH_INCLUDED, BATCH_FINAL)
-        if in_block and not taken and ledger.explorer.finality(sent.block) in ("safe", "final"):
+        if in_block and not taken and ledger.finality(sent.block) in ("safe", "final"):
             _take_over(batch, sent, now)
         changed = _state(batch) != before
         if changed:
@@ -207,7 +207,7 @@ def _observe(batch_pk: int, now: int) -> bool:
     # Rejections lock products, which come before trades and batches; so they are transactions of their own.
     if sent.status == "failed":
         return _fail(batch, sent, now)
-    if batch.status == BATCH_INCLUDED and ledger.explorer.finality(sent.block) == "final":
+    if batch.status == BATCH_INCLUDED and ledger.finality(sent.block) == "final":
         return _conclude(batch, now)
     return changed
 

@@ -126,7 +126,7 @@ def _settle(settlement: SettlementBatch, now: int) -> int:
     due = ends + tries * ledger.deployment().dispute_window
     if now <= due + CLOCK_SECONDS or tries >= TRIES_MAX:
         return 0
-    last = ledger.outbox.plan(settlement.settle_keys[-1]) if tries else None
+    last = ledger.outgoing(settlement.settle_keys[-1]) if tries else None
     if last is not None and last.status not in ("failed", "final"):
         return 0
     waiting = Trade.objects.filter(
@@ -170,7 +170,7 @@ def _time_out(trade: Trade, now: int) -> int:
 
 def _timeouts_of(trade: Trade) -> list[Any]:
     """The transactions with timeOut(...) that were planned for a trade, in their order."""
-    tried = (ledger.outbox.plan(_timeout_key(trade, number)) for number in range(TRIES_MAX))
+    tried = (ledger.outgoing(_timeout_key(trade, number)) for number in range(TRIES_MAX))
     return list(takewhile(lambda planned: planned is not None, tried))
 
 

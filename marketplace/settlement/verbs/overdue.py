@@ -126,7 +126,7 @@ def _plan_refund(trades: list[Trade]) -> int:
     named = to_hex(keccak(b"".join(record.trade for record in proven.records)))
     calldata = encode_refund(head=batch.head, proven=proven)
     key = f"refund:{to_hex(batch.id)}:{named}"
-    if ledger.outbox.plan(key) is not None:
+    if ledger.outgoing(key) is not None:
         return 0
     outbox.plan(key=key, signer=SIGNER, to=ledger.deployment().market, calldata=calldata)
     return len(trades)
