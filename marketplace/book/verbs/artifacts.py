@@ -20,7 +20,7 @@ from marketplace.problems import Refused, TooLarge
 from marketplace.times import moment
 from suan.core.encoding import sha256_hex
 from suan.core.problems import Problem
-from suan.runtime import check_module
+from suan.runtime import runner_for
 
 MODULE_MAGIC = b"\0asm"
 MODULE_BYTES_MAX = 4 * 1024 * 1024
@@ -62,8 +62,8 @@ def store_artifact(
     return artifact
 
 
-def require_module(*, participant: Participant, sha256: str, now: int) -> Artifact:
-    """The participant's upload, if the runtime accepts it as a module; the verdict is kept. Raises Refused.
+def require_module(*, participant: Participant, sha256: str, resource_class: str, now: int) -> Artifact:
+    """The participant's upload, if the runtime of the class accepts it as a module; the verdict is kept. Raises Refused.
 
     The check runs in a child process with limits of its own (suan.runtime), so call this outside a transaction.
     """
@@ -75,7 +75,8 @@ def require_module(*, participant: Participant, sha256: str, now: int) -> Artifa
             f"{artifact.size_bytes} bytes; a module has at most {MODULE_BYTES_MAX}. Optimise it for size.",
         )
     if artifact.module_checked_at is None:
-        problems = check_module((queries.objects_dir() / artifact.path).read_bytes())
+        code = (queries.objects_dir() / artifact.path).read_bytes()
+        problems = runner_for(resource_class).check(code)
         if any(problem.code == "check_failed" for problem in problems):
             raise Refused(_at_module(problems))  # The machine was busy, perhaps: no verdict to keep.
         artifact.module_problem = json.dumps([asdict(problem) for problem in problems[:PROBLEMS_KEPT_MAX]])

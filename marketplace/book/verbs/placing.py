@@ -125,7 +125,12 @@ def require_job(*, participant: Participant, draft: Draft, now: int) -> None:
     """Module and input of a bid were uploaded by its maker, and the runtime accepts the module. Raises Refused."""
     terms = cast(BidTerms, draft.terms)
     artifacts.require_upload(participant=participant, sha256=to_hex(terms.input), field="terms.input")
-    artifacts.require_module(participant=participant, sha256=to_hex(terms.module), now=now)
+    artifacts.require_module(
+        participant=participant,
+        sha256=to_hex(terms.module),
+        resource_class=draft.product.resource_class,
+        now=now,
+    )
 
 
 def _draft(
