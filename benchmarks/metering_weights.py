@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from suan.core.delivery.metering import COUNTER_NAMES, WEIGHT_SCALE, weights  # noqa: E402
 from suan.core.delivery.receipts import ExitReason  # noqa: E402
-from suan.runtime import run_job  # noqa: E402
+from suan.runtime import RunLimits, RunRequest, runner_for  # noqa: E402
 
 EXAMPLES = {
     "nbody": b"300000 2",
@@ -150,17 +150,17 @@ SEEDED = "\\3f" * 2048
 def measure(module: bytes, stdin: bytes, repeats: int) -> tuple[list[int], float]:
     """The four counters and the least processor time in nanoseconds."""
     best, counters = float("inf"), [0, 0, 0, 0]
+    request = RunRequest(
+        module=module,
+        stdin=stdin,
+        run=0,
+        seed=bytes(32),
+        resource_class="cpu.fp64",
+        limits=RunLimits(ceiling_units=10**9, memory_bytes=16 * 1024 * 1024, wall_seconds=120),
+    )
+    runner = runner_for(request.resource_class)
     for _ in range(repeats):
-        result = run_job(
-            module,
-            stdin=stdin,
-            run=0,
-            seed=bytes(32),
-            ceiling_units=10**9,
-            resource_class="cpu.fp64",
-            memory_bytes=16 * 1024 * 1024,
-            wall_seconds=120,
-        )
+        result = runner.run(request, runner.engines[0])
         if result.exit_reason is not ExitReason.OK:
             raise SystemExit(f"a benchmark ended with {result.exit_reason.name}: {result.detail}")
         counters = [getattr(result.counters, name) for name in COUNTER_NAMES]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from frontend.fields import DAY, HOUR, DurationField, HoursField, TokensField, WholeField
 from frontend.formats import rate_text, short_id
 from suan.core.orders import LIMITS, PRODUCTS, OfferTerms
-from suan.runtime.wasm.run import ENGINE
+from suan.runtime import runner_for
 
 # Field of the rule that refuses -> field of this form.
 NAMES = {
@@ -86,7 +86,8 @@ class OfferForm(forms.Form):
         """The body of POST /offers with whole numbers inside."""
         values = self.cleaned_data
         node = self.nodes[values["node"]]
-        terms = OfferTerms(agent=node.agent, rate_mflops=values["rate_mflops"], engine=ENGINE)
+        engine = runner_for(node.resource_class).version
+        terms = OfferTerms(agent=node.agent, rate_mflops=values["rate_mflops"], engine=engine)
         symbol = next(
             name
             for name, product in PRODUCTS.items()

@@ -9,6 +9,7 @@ Locks: the run, then its receipt. Times are unix seconds, given by the caller.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -28,11 +29,23 @@ from suan.core.delivery import ExitReason, Expected, check_receipt
 from suan.core.delivery import Receipt as SignedReceipt
 from suan.core.encoding import from_hex, to_hex
 from suan.core.ids import rcp_id
+from suan.core.settlement import Judgement, level_of
 from suan.core.signing import BadSignature, market_domain, recover
-from suan.runtime.verify import Assignment, Finding, Judgement, Statement
+from suan.runtime import RunLimits, RunRequest
+from suan.runtime.verify import Finding, Statement
 
 RECEIPT_ATTEMPTS_MAX = 3
 CLAIM_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Everything that a second run needs, read beforehand, so that no transaction is open while it runs."""
+
+    receipt: int
+    claim: str
+    claimed: Statement
+    request: RunRequest
 
 
 def submit_receipt(
@@ -65,8 +78,9 @@ def submit_receipt(
         _require_open(run)
         receipt = _stored(signed, digest, signature, agent, run, now)
         delivery.deliver_run(run=run, now=now)
-        if not ExitReason(signed.exit_reason).delivers:
-            _decide_undelivered(receipt, run, now)
+        reason = ExitReason(signed.exit_reason)
+        if not level_of(run.trade.symbol).recomputes(signed.trade, signed.run, reason):
+            _take_at_word(receipt, run, now)
     return receipt, True
 
 
@@ -128,19 +142,18 @@ def record_finding(*, receipt_key: int, claim: str, finding: Finding, now: int) 
 def _judge(receipt: Receipt, run: Run, finding: Finding, now: int) -> None:
     receipt.units = finding.work_units
     receipt.confirmed_by = finding.confirmed_by
-    if finding.judgement is Judgement.ACCEPTED:
-        receipt.status, receipt.verdict, receipt.verified_at = "accepted", ReceiptVerdict.ACCEPTED, now
-        delivery.conclude_run(run=run, verified=True, reason="", now=now)
-        return
-    if finding.judgement is Judgement.REJECTED:
-        receipt.status, receipt.verdict, receipt.verified_at = "rejected", ReceiptVerdict.REJECTED, now
+    receipt.verdict = level_of(run.trade.symbol).verdict(finding.judgement)
+    if receipt.verdict == ReceiptVerdict.UNDECIDED:
+        receipt.parked_at = now
     else:
-        receipt.verdict, receipt.parked_at = ReceiptVerdict.UNDECIDED, now
-    delivery.conclude_run(run=run, verified=False, reason=finding.reason, now=now)
+        receipt.status, receipt.verified_at = receipt.verdict.name.lower(), now
+    accepted = receipt.verdict == ReceiptVerdict.ACCEPTED
+    reason = "" if accepted else finding.reason
+    delivery.conclude_run(run=run, verified=accepted, reason=reason, now=now)
 
 
-def _decide_undelivered(receipt: Receipt, run: Run, now: int) -> None:
-    """A timeout or a refused module is the provider's own statement against itself: nothing to recompute or to pay."""
+def _take_at_word(receipt: Receipt, run: Run, now: int) -> None:
+    """A run that its level does not recompute: a timeout or a refused module, the provider's own word against itself."""
     word = ExitReason(receipt.exit_reason).name.lower()
     receipt.status, receipt.verdict, receipt.verified_at = "accepted", ReceiptVerdict.ACCEPTED, now
     receipt.reason = f"{word}: nothing was delivered, nothing is paid, the run trades again"
@@ -252,25 +265,16 @@ def _seal(receipt: Receipt) -> None:
 def _assignment(receipt: Receipt, claim: str) -> Assignment:
     run = Run.objects.select_related("trade__bid").get(pk=receipt.run_id)
     terms = run.trade.bid.terms
-    return Assignment(
-        receipt=receipt.pk,
-        claim=claim,
-        claimed=Statement(
-            exit_reason=receipt.exit_reason,
-            output=receipt.output,
-            counters=queries.counters_of(receipt),
-            fuel=receipt.fuel,
-        ),
+    request = RunRequest(
         module=_bytes_of(receipt.module),
         stdin=_bytes_of(receipt.input),
         run=receipt.run_index,
         seed=from_hex(run.seed),
-        ceiling_units=run.trade.ceiling_units,
         resource_class=run.trade.symbol.split(":")[0],
-        memory_bytes=terms["memory_bytes"],
-        wall_seconds=terms["wall_seconds"],
+        limits=RunLimits(run.trade.ceiling_units, terms["memory_bytes"], terms["wall_seconds"]),
         profile=terms["profile"],
     )
+    return Assignment(receipt.pk, claim, Statement.claimed(queries.signed_struct(receipt)), request)
 
 
 def _bytes_of(sha256: str) -> bytes:

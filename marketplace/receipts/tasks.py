@@ -11,7 +11,7 @@ from celery import shared_task
 from django.db import close_old_connections, connection
 
 from marketplace.receipts import actions
-from suan.runtime import run_job
+from suan.runtime import runner_for
 from suan.runtime.verify import recompute
 
 TURN_SECONDS = 20
@@ -42,7 +42,8 @@ def verify_next() -> bool:
     )
     keeper.start()
     try:
-        finding = recompute(assignment, run_job=run_job)
+        request = assignment.request
+        finding = recompute(request, assignment.claimed, runner_for(request.resource_class))
     finally:
         stop.set()
         keeper.join()

@@ -24,7 +24,6 @@ from operations.demo.story import Story, say
 from suan.client.api import CLOSED_TRADES, TERMINAL, Suan
 from suan.client.errors import SuanError, UnknownOutcome, Unreachable
 from suan.core.contract import event_topics
-from suan.runtime.wasm.run import ENGINE
 
 OPEN_PART = 8
 OPEN_TRADES_MIN, OPEN_TRADES_MAX = 12, 120
@@ -94,7 +93,6 @@ class Crowd:
             offer = list_capacity(
                 provider,
                 units_offered=few if provider.name == dishonest else SPARE * work,
-                engine=ENGINE,
                 valid_seconds=VALID_SECONDS,
                 deliver_seconds=DELIVER_SECONDS,
             )

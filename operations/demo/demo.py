@@ -28,7 +28,6 @@ from suan.client.api import CLOSED_TRADES, TERMINAL, Suan
 from suan.client.audit.report import Report
 from suan.client.audit.run import audit
 from suan.core import units
-from suan.runtime.wasm.run import ENGINE
 
 PRODUCT = "cpu.fp64:eu-north:recomputed"
 PROVIDERS = (("Aurora", "0.90", PRODUCT), ("Borealis", "1.10", PRODUCT), ("Cirrus", "0.70", PRODUCT))
@@ -136,7 +135,7 @@ def place(story: Story, plan: Sequence[tuple[str, int, str, str, int]] = PLAN) -
     """Offers first, then all bids within a second or two, as a market sees them."""
     for provider in story.providers:
         offered = units.parse_gflops_hours(CAPACITY[provider.name])
-        offer = people.list_capacity(provider, units_offered=offered, engine=ENGINE)
+        offer = people.list_capacity(provider, units_offered=offered)
         remember(story, "offers", provider.account, offer)
         say(f"{provider.name} offers {CAPACITY[provider.name]} GFLOPS·h at {provider.price}")
     jobs: dict[str, Job] = story.facts["jobs"]

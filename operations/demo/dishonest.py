@@ -20,7 +20,7 @@ from suan.client.api import Suan
 from suan.core.delivery import Receipt
 from suan.provider.diary import Diary
 from suan.provider.loop import Agent
-from suan.runtime.wasm.run import RunResult
+from suan.runtime import RunResult
 
 INFLATION = 3
 

@@ -22,6 +22,8 @@ from suan.client.errors import SuanError
 from suan.client.keystore import LocalKey
 from suan.client.session import Session
 from suan.core import signing, units
+from suan.core.orders import product_by_symbol
+from suan.runtime import runner_for
 
 WAIT_SECONDS_MAX = 180.0
 POLL_SECONDS = 0.3
@@ -210,7 +212,6 @@ def list_capacity(
     provider: Provider,
     *,
     units_offered: int,
-    engine: str,
     share_percent: int = 60,
     valid_seconds: int = 900,
     deliver_seconds: int = 1200,
@@ -223,7 +224,7 @@ def list_capacity(
         units_offered=units_offered,
         agent=node["agent"],
         rate_mflops=node["rate_mflops"] * share_percent // 100,
-        engine=engine,
+        engine=runner_for(product_by_symbol(provider.product).resource_class).version,
         client_order_id=f"offer-{provider.name.lower()}-{secrets.token_hex(4)}",
         valid_seconds=valid_seconds,
         deliver_seconds=deliver_seconds,

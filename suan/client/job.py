@@ -14,8 +14,7 @@ from suan.core.delivery import SCHEDULE, ExitReason
 from suan.core.encoding import sha256_hex
 from suan.core.problems import Problem
 from suan.core.units import WorkUnits, div_up
-from suan.runtime.wasm import contract
-from suan.runtime.wasm.run import RunResult, check_module, run_job
+from suan.runtime import RunLimits, Runner, RunRequest, RunResult, runner_for
 
 RUNS_MAX: Final = 1_000
 MEMORY_BYTES: Final = 64 * 1024 * 1024
@@ -129,8 +128,12 @@ def measure(
     The true seed of a run comes from the bid, which does not exist yet: here run i has the seed SHA-256("measure i"),
     or `seed` for all of them. Raises JobError for arguments out of bounds; a bad module is a report with problems.
     """
-    _check(runs, stdin)
-    module = _read_module(Path(module_path))
+    try:
+        runner = runner_for(resource_class)
+    except ValueError as error:
+        raise JobError("class", "unknown_value", str(error)) from None
+    _check(runs, stdin, runner)
+    module = _read_module(Path(module_path), runner)
     report = JobReport(
         module=sha256_hex(module),
         module_bytes=len(module),
@@ -138,20 +141,19 @@ def measure(
         resource_class=resource_class,
         memory_bytes=memory_bytes,
         wall_seconds=wall_seconds,
-        problems=check_module(module),
+        problems=runner.check(module),
     )
     for run in range(runs if report.accepted else 0):
+        request = RunRequest(
+            module=module,
+            stdin=stdin,
+            run=run,
+            seed=seed or bytes.fromhex(sha256_hex(b"measure %d" % run)[2:]),
+            resource_class=resource_class,
+            limits=RunLimits(ceiling_units, memory_bytes, wall_seconds),
+        )
         try:
-            result = run_job(
-                module,
-                stdin=stdin,
-                run=run,
-                seed=seed or bytes.fromhex(sha256_hex(b"measure %d" % run)[2:]),
-                ceiling_units=ceiling_units,
-                resource_class=resource_class,
-                memory_bytes=memory_bytes,
-                wall_seconds=wall_seconds,
-            )
+            result = runner.run(request, runner.engines[0])
         except ValueError as error:
             raise JobError("limits", "out_of_bounds", str(error)) from None
         report.runs.append(MeasuredRun(run, result, sha256_hex(result.output)))
@@ -160,23 +162,23 @@ def measure(
     return report
 
 
-def _check(runs: int, stdin: bytes) -> None:
+def _check(runs: int, stdin: bytes, runner: Runner) -> None:
     if not 1 <= runs <= RUNS_MAX:
         raise JobError(
             "runs", "out_of_bounds", f"must be between 1 and {RUNS_MAX}, got {runs}; measure a sample"
         )
-    if len(stdin) > contract.INPUT_BYTES_MAX:
-        limit = contract.INPUT_BYTES_MAX
+    limit = runner.input_bytes_max
+    if len(stdin) > limit:
         raise JobError(
             "stdin", "too_large", f"has {len(stdin)} bytes, the limit is {limit}; send a smaller input"
         )
 
 
-def _read_module(path: Path) -> bytes:
+def _read_module(path: Path, runner: Runner) -> bytes:
     try:
         with path.open("rb") as file:
             # One byte over the limit is enough to see that a file is too large.
-            return file.read(contract.MODULE_BYTES_MAX + 1)
+            return file.read(runner.module_bytes_max + 1)
     except OSError as error:
         reason = error.strerror or str(error)
         raise JobError("module", "unreadable", f"{path}: {reason}; give the path of a .wasm file") from None

@@ -12,8 +12,8 @@ from suan.core import encoding, ids, signing
 from suan.core.delivery import Receipt
 from suan.core.orders import BidTerms
 from suan.core.signing import Bid
-from suan.runtime.verify import Assignment, Statement, recompute
-from suan.runtime.wasm.run import run_job
+from suan.runtime import RunLimits, RunRequest, runner_for
+from suan.runtime.verify import Statement, recompute
 
 Json = dict[str, Any]
 
@@ -43,23 +43,16 @@ def verify_run(market: Suan, evidence: Evidence, trade_id: str, run: int) -> Jso
     if (receipt.module, receipt.input) != (terms.module, terms.input):
         return _false("code or input are not those of the bid")
     module, stdin = (_bytes(evidence, value) for value in (terms.module, terms.input))
-    assignment = Assignment(
-        receipt=0,
-        claim="",
-        claimed=Statement(
-            receipt.exit_reason, encoding.to_hex(receipt.output), receipt.counters, receipt.fuel
-        ),
+    request = RunRequest(
         module=module,
         stdin=stdin,
         run=run,
         seed=receipt.seed,
-        ceiling_units=bid.ceiling,
         resource_class=symbol.split(":")[0],
-        memory_bytes=terms.memory_bytes,
-        wall_seconds=terms.wall_seconds,
+        limits=RunLimits(bid.ceiling, terms.memory_bytes, terms.wall_seconds),
         profile=terms.profile,
     )
-    finding = recompute(assignment, run_job=run_job)
+    finding = recompute(request, Statement.claimed(receipt), runner_for(request.resource_class))
     return asdict(finding) | {"judgement": finding.judgement.value, "trade": trade_id, "run": run}
 
 

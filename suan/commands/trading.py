@@ -24,6 +24,8 @@ from suan.commands.common import (
     show_rows,
 )
 from suan.core import units
+from suan.core.orders import product_by_symbol
+from suan.runtime import runner_for
 
 ORDER_COLUMNS = (
     "order_id",
@@ -129,7 +131,9 @@ def offer(
     gflops_hours: Annotated[str, typer.Option(help="Work offered, for example 0.5")],
     agent: Annotated[str, typer.Option(help="Address of the agent key of the node that will work")],
     rate: Annotated[int, typer.Option(help="Rate promised in MFLOPS, at most what the node measured")],
-    engine: Annotated[str | None, typer.Option(help="Engine version of the agent")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Engine version of the agent; default: the one installed here")
+    ] = None,
     client_order_id: Annotated[str | None, typer.Option(help="Your own name of this order")] = None,
     valid_seconds: Annotated[int, typer.Option(help="Stay in the book so long")] = 3600,
     url: Url = URL_DEFAULT,
@@ -138,15 +142,13 @@ def offer(
     json: AsJson = False,
 ) -> None:
     """Sell the capacity of a node at no less than a price."""
-    from suan.runtime.wasm.run import ENGINE  # the engine of this installation, unless another is named
-
     placed = connect(url, api_key, key).offer(
         product,
         price=price,
         units_offered=units.parse_gflops_hours(gflops_hours),
         agent=agent,
         rate_mflops=rate,
-        engine=engine or ENGINE,
+        engine=engine or runner_for(product_by_symbol(product).resource_class).version,
         client_order_id=client_order_id,
         valid_seconds=valid_seconds,
         deliver_seconds=valid_seconds,

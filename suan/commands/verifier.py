@@ -22,7 +22,6 @@ from suan.client.keystore import LocalKey
 from suan.client.rpc import Rpc
 from suan.client.session import Session
 from suan.commands.common import URL_DEFAULT, AsJson, Url, console, reported, show_fields
-from suan.runtime.wasm.run import run_job
 from suan.verifier.judge import Judge
 from suan.verifier.loop import Verifier
 
@@ -61,7 +60,7 @@ def verifier_run(
     logging.getLogger("httpx").setLevel(logging.WARNING)
     key = _key(folder)
     market = Suan(url, api_key=_api_key(folder, url, key))
-    judge = Judge(market, HttpEvidence(f"{url.rstrip('/')}/evidence"), Rpc(rpc), run_job, time.time)
+    judge = Judge(market, HttpEvidence(f"{url.rstrip('/')}/evidence"), Rpc(rpc), time.time)
     verifier = Verifier(market, key, judge, _say_json if json else _say)
     known = verifier.require_membership()
     if not json:

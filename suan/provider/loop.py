@@ -1,8 +1,8 @@
 """The seller's agent: measure, register, then lease, run, sign, deliver, and again.
 
-One process per machine, `slots` runs at once, each in a child process of suan.runtime. The loop holds no state that matters: a
-lease is on the exchange, a result is in the diary. Killed at any point it resumes: leases that are still its own come back
-first, results that were not delivered are delivered from disk.
+One process per machine, `slots` runs at once; where they are executed is the target's affair. The loop holds no state that
+matters: a lease is on the exchange, a result is in the diary. Killed at any point it resumes: leases that are still its own
+come back first, results that were not delivered are delivered from disk.
 Not handled here: which bids are worth serving (the offer's price says that), and payment (the contract says that).
 """
 
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from suan.client.api import Suan
@@ -23,8 +23,9 @@ from suan.core import encoding, ids, signing
 from suan.core.delivery import Receipt
 from suan.core.signing import node_registration_digest
 from suan.provider.diary import Diary
-from suan.runtime.wasm.benchmark import measure_rate
-from suan.runtime.wasm.run import RunResult, run_job
+from suan.provider.targets import Target
+from suan.provider.targets.local import LocalTarget
+from suan.runtime import RunLimits, RunRequest, RunResult
 
 HEARTBEAT_SECONDS = 2.0
 IDLE_SECONDS = 1.0
@@ -45,7 +46,10 @@ log = logging.getLogger("suan.provider")
 
 @dataclass
 class Agent:
-    """One node of a provider: its key, its exchange, its diary. `owner` signs the registration when it is held here."""
+    """One node of a provider: its key, its exchange, its diary, and the target that executes its runs.
+
+    `owner` signs the registration when it is held here.
+    """
 
     market: Suan
     key: LocalKey
@@ -54,6 +58,7 @@ class Agent:
     resource_classes: tuple[str, ...]
     slots: int = 1
     owner: LocalKey | None = None
+    target: Target = field(default_factory=LocalTarget)
     clock: Callable[[], float] = time.time
 
     # ---------------------------------------------------------------- register
@@ -81,7 +86,7 @@ class Agent:
         if known and self.clock() - known["at"] < RATE_FRESH_SECONDS:
             return known
         log.info("measuring %s", resource_class)
-        rate = measure_rate(resource_class).rate_mflops
+        rate = self.target.measure_rate(resource_class)
         self.diary.measured(resource_class, rate, int(self.clock()))
         return self.diary.rates[resource_class]
 
@@ -176,17 +181,18 @@ class Agent:
         return True
 
     def execute(self, lease: Json) -> RunResult:
-        """Fetch code and input by hash and run them under the job contract."""
-        return run_job(
-            self.market.download(lease["module"]),
-            stdin=self.market.download(lease["input"]),
-            run=lease["run"],
-            seed=bytes.fromhex(lease["seed"][2:]),
-            ceiling_units=int(lease["ceiling_units"]),
-            resource_class=lease["class"],
-            memory_bytes=int(lease["memory_bytes"]),
-            wall_seconds=int(lease["wall_seconds"]),
-            profile=lease["profile"],
+        """Fetch code and input by hash and hand the run to the target."""
+        limits = (int(lease[name]) for name in ("ceiling_units", "memory_bytes", "wall_seconds"))
+        return self.target.execute(
+            RunRequest(
+                module=self.market.download(lease["module"]),
+                stdin=self.market.download(lease["input"]),
+                run=lease["run"],
+                seed=bytes.fromhex(lease["seed"][2:]),
+                resource_class=lease["class"],
+                limits=RunLimits(*limits),
+                profile=lease["profile"],
+            )
         )
 
     def receipt(self, lease: Json, result: RunResult, started: int, ended: int) -> Receipt:

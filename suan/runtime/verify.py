@@ -1,9 +1,9 @@
-"""Run a job again and compare: the judgement on one receipt, made without a database.
+"""Run a job again and compare: the judgement on one receipt, made without a database and for any runner.
 
 Layout: `recompute` runs the job with the engine that agents use; only when something differs it runs a second time
-with Pulley, wasmtime's interpreter, which shares no generated machine code with the first.
+with the runner's other engine, which shares no generated machine code with the first.
 
-| our run | Pulley | finding |
+| our run | second engine | finding |
 |---|---|---|
 | as the receipt says | not asked | accepted |
 | differs | as our run | rejected: the receipt is false, and two engines say so |
@@ -16,29 +16,18 @@ Known limit: `peakMemoryBytes`, CPU and wall time depend on the machine and are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from enum import Enum
-from typing import Any, Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Self
 
-from suan.core.delivery import Counters, ExitReason
-from suan.core.encoding import sha256_hex
+from suan.core.delivery import Counters, ExitReason, Receipt
+from suan.core.encoding import sha256_hex, to_hex
+from suan.core.settlement import Judgement
+from suan.runtime.runner import Engine, Runner, RunRequest, RunResult
 
-FIRST_ENGINE: Final = "cranelift"
-SECOND_ENGINE: Final = "pulley"
 WALL_MARGIN: Final = 3
 """The verifier may be slower than the agent by this factor before it gives up."""
 WALL_SECONDS_MIN: Final = 20
-PULLEY_SLOWDOWN: Final = 40
-"""Measured: Pulley interprets about forty times slower than Cranelift's code runs."""
-PULLEY_SECONDS_MAX: Final = 1_200
-
-
-class Judgement(Enum):
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    UNDECIDED = "undecided"
-    UNFINISHED = "unfinished"
+CONFIRMING_SECONDS_MAX: Final = 1_200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +38,16 @@ class Statement:
     output: str
     counters: Counters
     fuel: int
+
+    @classmethod
+    def claimed(cls, receipt: Receipt) -> Self:
+        """What a receipt says."""
+        return cls(receipt.exit_reason, to_hex(receipt.output), receipt.counters, receipt.fuel)
+
+    @classmethod
+    def of(cls, result: RunResult) -> Self:
+        """What a run of ours says."""
+        return cls(int(result.exit_reason), sha256_hex(result.output), result.counters, result.fuel)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -65,24 +64,6 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
-    """Everything that a second run needs, read beforehand, so that no transaction is open while it runs."""
-
-    receipt: int
-    claim: str
-    claimed: Statement
-    module: bytes
-    stdin: bytes
-    run: int
-    seed: bytes
-    ceiling_units: int
-    resource_class: str
-    memory_bytes: int
-    wall_seconds: int
-    profile: str
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """The judgement with its facts. `work_units` is our own count; `recount` is our statement for the record."""
 
@@ -93,33 +74,29 @@ class Finding:
     confirmed_by: str = ""
 
 
-Runner = Callable[..., Any]
-"""`suan.runtime.run_job`: the runner is an argument so that the comparison can be read alone."""
+def recompute(request: RunRequest, claimed: Statement, runner: Runner) -> Finding:
+    """Judge one receipt by running its job again, under the limits that its agent had.
 
-
-def recompute(assignment: Assignment, *, run_job: Runner) -> Finding:
-    """Judge one receipt by running its job again; takes as long as the job does, and forty times that on a mismatch."""
-    first = _run(assignment, run_job, FIRST_ENGINE)
-    ours = statement(first)
+    Takes as long as the job does, and as much longer on a mismatch as the second engine is slower.
+    """
+    wall = max(request.limits.wall_seconds * WALL_MARGIN, WALL_SECONDS_MIN)
+    first, second = runner.engines
+    result = _run(request, runner, first, wall)
+    ours = Statement.of(result)
     if ours.exit_reason == ExitReason.TIMEOUT:
         return Finding(Judgement.UNFINISHED, "our own run did not finish within its time")
-    recount = ours.to_json() | {"engine": first.engine, "work_units": str(int(first.work_units))}
-    differing = ours.differences(assignment.claimed)
+    recount = ours.to_json() | {"engine": result.engine, "work_units": str(int(result.work_units))}
+    differing = ours.differences(claimed)
     if not differing:
-        return Finding(Judgement.ACCEPTED, "", int(first.work_units), recount)
-    return _confirm(assignment, run_job, ours, recount, differing, int(first.work_units))
+        return Finding(Judgement.ACCEPTED, "", int(result.work_units), recount)
+    confirming = _run(request, runner, second, min(wall * second.slowdown, CONFIRMING_SECONDS_MAX))
+    return _confirmed(ours, Statement.of(confirming), differing, recount, second.name)
 
 
-def _confirm(
-    assignment: Assignment,
-    run_job: Runner,
-    ours: Statement,
-    recount: dict[str, Any],
-    differing: list[str],
-    work_units: int,
+def _confirmed(
+    ours: Statement, theirs: Statement, differing: list[str], recount: dict[str, Any], engine: str
 ) -> Finding:
-    second = _run(assignment, run_job, SECOND_ENGINE)
-    theirs = statement(second)
+    """The finding on a receipt that differs from our run in the named fields, once the second engine has run."""
     named = ", ".join(differing)
     if theirs.exit_reason == ExitReason.TIMEOUT:
         reason = f"{named} differ, but the second engine did not finish within its time"
@@ -128,43 +105,9 @@ def _confirm(
     if apart:
         reason = f"our two engines disagree about {', '.join(apart)}; nothing is paid and the bond returns"
         return Finding(Judgement.UNDECIDED, reason, 0, recount | {"second": theirs.to_json()})
-    return Finding(
-        Judgement.REJECTED,
-        f"false receipt: {named} differ from two runs of ours",
-        work_units,
-        recount,
-        SECOND_ENGINE,
-    )
+    reason = f"false receipt: {named} differ from two runs of ours"
+    return Finding(Judgement.REJECTED, reason, int(recount["work_units"]), recount, engine)
 
 
-def statement(result: Any) -> Statement:
-    """The comparable part of a RunResult."""
-    return Statement(
-        int(result.exit_reason), sha256_hex(result.output), Counters(*_counters(result)), int(result.fuel)
-    )
-
-
-def wall_seconds(assignment: Assignment, engine: str) -> int:
-    """How long a run of ours may take."""
-    patient = max(assignment.wall_seconds * WALL_MARGIN, WALL_SECONDS_MIN)
-    return patient if engine == FIRST_ENGINE else min(patient * PULLEY_SLOWDOWN, PULLEY_SECONDS_MAX)
-
-
-def _counters(result: Any) -> tuple[int, int, int, int]:
-    counted = result.counters
-    return (int(counted.fp64), int(counted.fp32), int(counted.integer), int(counted.memory_control))
-
-
-def _run(assignment: Assignment, run_job: Runner, engine: str) -> Any:
-    return run_job(
-        assignment.module,
-        stdin=assignment.stdin,
-        run=assignment.run,
-        seed=assignment.seed,
-        ceiling_units=assignment.ceiling_units,
-        resource_class=assignment.resource_class,
-        memory_bytes=assignment.memory_bytes,
-        wall_seconds=wall_seconds(assignment, engine),
-        profile=assignment.profile,
-        engine=engine,
-    )
+def _run(request: RunRequest, runner: Runner, engine: Engine, wall_seconds: int) -> RunResult:
+    return runner.run(replace(request, limits=replace(request.limits, wall_seconds=wall_seconds)), engine)

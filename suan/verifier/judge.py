@@ -22,17 +22,13 @@ from suan.core import encoding, ids, signing
 from suan.core.contract import KeySet, Outcome, ReceiptVerdict, abi, pack_outcomes, receipts_root
 from suan.core.delivery import ExitReason, Expected, Receipt, check_receipt, work_units
 from suan.core.orders import BidTerms, OfferTerms, product_by_id
-from suan.core.settlement import VerifiedRun, outcome_of
+from suan.core.settlement import Judgement, VerifiedRun, level_of, outcome_of
 from suan.core.signing import DeliveryAttestation, Verdict
 from suan.core.units import WorkUnits, billed_units
-from suan.runtime.verify import Assignment, Finding, Judgement, Statement, recompute
+from suan.runtime import RunLimits, RunRequest, runner_for
+from suan.runtime.verify import Finding, Statement, recompute
 
 FINDINGS_KEPT_MAX = 10_000
-VERDICTS = {
-    Judgement.ACCEPTED: ReceiptVerdict.ACCEPTED,
-    Judgement.REJECTED: ReceiptVerdict.REJECTED,
-    Judgement.UNDECIDED: ReceiptVerdict.UNDECIDED,
-}
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 
 Json = dict[str, Any]
@@ -52,12 +48,11 @@ class NotYet(Unreachable):
 
 @dataclass
 class Judge:
-    """Judges proposals of one market. run_job: `suan.runtime.run_job`, as an argument so that this can be read alone."""
+    """Judges proposals of one market."""
 
     market: Suan
     evidence: Evidence
     rpc: Rpc
-    run_job: Callable[..., Any]
     clock: Callable[[], float]
     _findings: dict[bytes, Finding] = field(default_factory=dict)
 
@@ -112,10 +107,10 @@ class Judge:
             ), "" if said is ReceiptVerdict.MISSING else f"run {run} has no receipt"
         receipt = Receipt.from_json(item["receipt"])
         self._signed(locked, receipt, str(item["signature"]))
-        reason = ExitReason(receipt.exit_reason)
-        if reason.delivers:
+        reason, level = ExitReason(receipt.exit_reason), level_of(product_by_id(locked.bid.product).symbol)
+        if level.recomputes(receipt.trade, run, reason):
             finding = self._finding(locked, receipt)
-            verdict, counted = VERDICTS[finding.judgement], finding.work_units
+            verdict, counted = level.verdict(finding.judgement), finding.work_units
             words = f"{verdict.name.lower()} ({finding.reason})" if finding.reason else verdict.name.lower()
         else:
             verdict, counted, words = ReceiptVerdict.ACCEPTED, 0, "the provider's own word against itself"
@@ -127,25 +122,16 @@ class Judge:
         digest = receipt.digest(self.market.domain)
         if digest not in self._findings:
             terms, product = self._bid_terms(locked), product_by_id(locked.bid.product)
-            finding = recompute(
-                Assignment(
-                    receipt=0,
-                    claim="",
-                    claimed=Statement(
-                        receipt.exit_reason, encoding.to_hex(receipt.output), receipt.counters, receipt.fuel
-                    ),
-                    module=self._bytes(terms.module),
-                    stdin=self._bytes(terms.input),
-                    run=receipt.run,
-                    seed=receipt.seed,
-                    ceiling_units=locked.record.ceiling,
-                    resource_class=product.resource_class,
-                    memory_bytes=terms.memory_bytes,
-                    wall_seconds=terms.wall_seconds,
-                    profile=terms.profile,
-                ),
-                run_job=self.run_job,
+            request = RunRequest(
+                module=self._bytes(terms.module),
+                stdin=self._bytes(terms.input),
+                run=receipt.run,
+                seed=receipt.seed,
+                resource_class=product.resource_class,
+                limits=RunLimits(locked.record.ceiling, terms.memory_bytes, terms.wall_seconds),
+                profile=terms.profile,
             )
+            finding = recompute(request, Statement.claimed(receipt), runner_for(product.resource_class))
             if finding.judgement is Judgement.UNFINISHED:
                 raise NotYet(f"run {receipt.run} did not finish here: {finding.reason}")
             if len(self._findings) >= FINDINGS_KEPT_MAX:

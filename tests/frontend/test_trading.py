@@ -222,20 +222,23 @@ def test_guessing_passwords_ends_soon(market, visitor, settings):
 def test_every_example_job_fits_the_ceiling_that_its_button_fills_in(resource_class):
     from frontend.bids import examples
     from suan.core.ids import run_seed
-    from suan.runtime import run_job
+    from suan.runtime.wasm.run import run_job
+    from tests.runtime import jobs
 
     assert len(examples.available()) == len(examples.ALL), "compile them: make examples"
     for example in examples.ALL:
         run = example.runs - 1  # The last tile of the picture is the dearest.
         result = run_job(
-            example.path.read_bytes(),
-            stdin=example.stdin.encode(),
-            run=run,
-            seed=run_seed(bytes(32), run),
-            ceiling_units=example.ceiling_units,
-            resource_class=resource_class,
-            memory_bytes=64 << 20,
-            wall_seconds=30,
+            jobs.request(
+                example.path.read_bytes(),
+                stdin=example.stdin.encode(),
+                run=run,
+                seed=run_seed(bytes(32), run),
+                ceiling_units=example.ceiling_units,
+                resource_class=resource_class,
+                memory_bytes=64 << 20,
+                wall_seconds=30,
+            )
         )
         assert result.exit_reason.name == "OK" and result.output, (example.name, result)
         assert result.work_units * 3 > example.ceiling_units, "a ceiling far above the work makes a bid dear"

@@ -16,7 +16,9 @@ from suan.client import keystore
 from suan.client.api import Suan
 from suan.core.delivery.metering import work_units
 from suan.core.encoding import from_hex
-from suan.runtime.verify import Assignment, Finding, Judgement
+from suan.core.settlement import Judgement
+from suan.runtime import Runner, RunRequest
+from suan.runtime.verify import Finding, Statement
 from suan.verifier.judge import Refusal
 from suan.verifier.loop import Verifier
 
@@ -38,10 +40,9 @@ class No:
         raise Refusal(FALSE_REASON, rows)
 
 
-def believe(assignment: Assignment, *, run_job: Any) -> Finding:
+def believe(request: RunRequest, claimed: Statement, runner: Runner) -> Finding:
     """The finding that a receipt hopes for, without running anything."""
-    claimed = assignment.claimed
-    counted = int(work_units(claimed.counters, assignment.resource_class))
+    counted = int(work_units(claimed.counters, request.resource_class))
     recount = claimed.to_json() | {"engine": "none", "work_units": str(counted)}
     return Finding(Judgement.ACCEPTED, "", counted, recount)
 

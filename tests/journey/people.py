@@ -11,7 +11,7 @@ from suan.client.job import measure
 from suan.client.keystore import LocalKey
 from suan.client.session import Session
 from suan.core.contract.abi import decode_result, encode_call
-from suan.runtime.wasm.run import ENGINE
+from suan.runtime.wasm.runner import WASM
 from tests.journey.live import Live
 
 NBODY = Path(__file__).parents[2] / "examples" / "build" / "nbody.wasm"
@@ -68,7 +68,7 @@ def list_capacity(
         units_offered=units,
         agent=agent.address,
         rate_mflops=rate_mflops // 2,
-        engine=ENGINE,
+        engine=WASM.version,
         deliver_seconds=1200,
     )
 

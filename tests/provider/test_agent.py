@@ -16,10 +16,13 @@ from suan.client import keystore, wire
 from suan.client.api import Suan
 from suan.core import encoding, signing
 from suan.core.delivery.receipts import Receipt
+from suan.core.units import Mflops
 from suan.provider.diary import Diary
 from suan.provider.loop import Agent
+from suan.runtime.runner import RunRequest, RunResult
 from suan.runtime.wasm.run import run_job
 from tests.client.exchange import Exchange, Reply, Request, exchange
+from tests.runtime import jobs
 
 NBODY = layout.PROJECT / "examples" / "build" / "nbody.wasm"
 STDIN = b"100"
@@ -152,15 +155,15 @@ def test_an_agent_killed_before_its_delivery_delivers_from_disk_without_running_
     assert (
         output
         == run_job(
-            NBODY.read_bytes(),
-            stdin=STDIN,
-            run=3,
-            seed=bytes.fromhex(LEASE["seed"][2:]),
-            ceiling_units=100_000,
-            resource_class="cpu.fp64",
-            memory_bytes=LEASE["memory_bytes"],
-            wall_seconds=30,
-            profile="strict",
+            jobs.request(
+                NBODY.read_bytes(),
+                stdin=STDIN,
+                run=3,
+                seed=bytes.fromhex(LEASE["seed"][2:]),
+                ceiling_units=100_000,
+                memory_bytes=LEASE["memory_bytes"],
+                wall_seconds=30,
+            )
         ).output
     )
     digest = receipt.digest(later.market.domain)
@@ -221,6 +224,47 @@ def test_a_job_that_this_machine_cannot_run_is_left_to_others(
     monkeypatch.setitem(LEASE, "class", "gpu.fp64")
     assert not agent_in(tmp_path, server).step(pool)
     assert steps(tmp_path) == ["promised"] and not counter.receipts
+
+
+class Cluster:
+    """A target elsewhere: what it was handed, and the fault with which it answers while it has one."""
+
+    def __init__(self, fault: Exception | None) -> None:
+        self.fault = fault
+        self.handed: list[RunRequest] = []
+
+    def measure_rate(self, resource_class: str) -> Mflops:
+        return Mflops(77)
+
+    def execute(self, request: RunRequest) -> RunResult:
+        self.handed.append(request)
+        if self.fault is not None:
+            raise self.fault
+        return run_job(request)
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("no machine is free"), ValueError("a class not served here")])
+def test_a_target_that_fails_leaves_the_run_to_others_and_its_next_run_is_delivered(
+    fault: Exception, tmp_path: Path, counter: Counter, server: Exchange, pool: ThreadPoolExecutor
+) -> None:
+    counter.deaf = False
+    agent = agent_in(tmp_path, server)
+    agent.target = cluster = Cluster(fault)
+    assert not agent.step(pool), "a run that cannot be executed is no work"
+    assert steps(tmp_path) == ["promised"] and not counter.receipts
+    cluster.fault = None
+    assert agent.step(pool)
+    assert steps(tmp_path)[-2:] == ["ran", "delivered"]
+    assert [request.limits.memory_bytes for request in cluster.handed] == [LEASE["memory_bytes"]] * 2
+
+
+def test_the_rate_that_is_registered_is_that_of_the_target(
+    tmp_path: Path, counter: Counter, server: Exchange
+) -> None:
+    agent = agent_in(tmp_path, server)
+    agent.target = Cluster(None)
+    assert agent.register() == {"cpu.fp64": 77}
+    assert next(r.json() for r in server.requests if r.path.endswith("/nodes"))["rate_mflops"] == 77
 
 
 def test_a_fresh_measurement_is_registered_with_the_time_at_which_it_was_made(

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import quote
 
 from django.conf import settings
@@ -15,9 +17,26 @@ from marketplace.receipts.models import Receipt
 from marketplace.receipts.tasks import verify_next
 from suan.core.delivery.receipts import ExitReason
 from suan.core.encoding import from_hex
-from suan.runtime import run_job
-from suan.runtime.verify import Finding, Judgement, recompute
+from suan.core.settlement.levels import Judgement
+from suan.runtime.runner import Engine, RunRequest, RunResult
+from suan.runtime.verify import Finding, recompute
+from suan.runtime.wasm.run import run_job
+from suan.runtime.wasm.runner import WasmRunner
 from tests.receipts import programs
+from tests.runtime import jobs
+
+
+class Tampered(WasmRunner):
+    """The runner with something of its own: it notes its engines, and `change` may alter what one of them is asked."""
+
+    def __init__(
+        self, change: Callable[[RunRequest, Engine], RunRequest] = lambda request, _: request
+    ) -> None:
+        self.change, self.asked = change, []
+
+    def run(self, request: RunRequest, engine: Engine) -> RunResult:
+        self.asked.append(engine.name)
+        return super().run(self.change(request, engine), engine)
 
 
 def test_an_equal_recount_accepts_and_the_counters_are_ours(exchange):
@@ -36,24 +55,18 @@ def test_a_mismatch_is_rejected_only_when_the_second_engine_agrees_with_ours(exc
     exchange.trade()
     (lease,) = exchange.lease()
     exchange.deliver(lease, fuel=1)
-    engines = []
-
-    def watched(*arguments, engine, **options):
-        engines.append(engine)
-        return run_job(*arguments, engine=engine, **options)
-
+    watched = Tampered()
     assignment = actions.claim_receipt(claim="a", now=int(time.time()))
-    finding = recompute(assignment, run_job=watched)
-    assert engines == ["cranelift", "pulley"]
+    finding = recompute(assignment.request, assignment.claimed, watched)
+    assert watched.asked == ["cranelift", "pulley"]
     assert (finding.judgement, finding.confirmed_by) == (Judgement.REJECTED, "pulley")
     assert "fuel" in finding.reason and "output" not in finding.reason
 
-    def faulty(*arguments, engine, seed, **options):
+    def from_another_seed(request: RunRequest, engine: Engine) -> RunRequest:
         """A second engine with a fault of its own: it runs, but from another seed."""
-        seed = seed if engine == "cranelift" else bytes(32)
-        return run_job(*arguments, engine=engine, seed=seed, **options)
+        return replace(request, seed=bytes(32)) if engine.name == "pulley" else request
 
-    undecided = recompute(assignment, run_job=faulty)
+    undecided = recompute(assignment.request, assignment.claimed, Tampered(from_another_seed))
     assert undecided.judgement is Judgement.UNDECIDED
     assert actions.record_finding(
         receipt_key=assignment.receipt, claim="a", finding=undecided, now=int(time.time())
@@ -75,19 +88,16 @@ def test_a_job_that_our_machine_cannot_finish_is_tried_again_and_then_parked(exc
     exchange.trade(programs.endless(), ceiling_units=36_000)
     (lease,) = exchange.lease()
     now = int(time.time())
-    result = run_job(
-        programs.trapping(), stdin=b"", run=0, seed=from_hex(lease["seed"]), ceiling_units=40,
-        resource_class="cpu.fp64", memory_bytes=1 << 20, wall_seconds=5,
-    )  # fmt: skip
+    result = run_job(jobs.request(programs.trapping(), seed=from_hex(lease["seed"]), ceiling_units=40))
     exchange.provider.upload(result.output)
     assert exchange.provider.post("/receipts", exchange.signed(lease, result)).status_code == 201
 
-    def impatient(*arguments, wall_seconds, **options):
-        return run_job(*arguments, wall_seconds=1, **options)
+    def impatient(request: RunRequest, _: Engine) -> RunRequest:
+        return replace(request, limits=replace(request.limits, wall_seconds=1))
 
     for attempt in range(1, actions.RECEIPT_ATTEMPTS_MAX + 1):
         assignment = actions.claim_receipt(claim=f"turn {attempt}", now=now)
-        finding = recompute(assignment, run_job=impatient)
+        finding = recompute(assignment.request, assignment.claimed, Tampered(impatient))
         assert finding.judgement is Judgement.UNFINISHED
         actions.record_finding(
             receipt_key=assignment.receipt, claim=assignment.claim, finding=finding, now=now
@@ -131,10 +141,7 @@ tasks.verify_next()
 def test_a_verifier_killed_in_the_middle_of_a_job_loses_its_claim_and_another_one_finishes(exchange, var):
     exchange.trade(programs.endless(), ceiling_units=36_000)
     (lease,) = exchange.lease()
-    result = run_job(
-        programs.trapping(), stdin=b"", run=0, seed=from_hex(lease["seed"]), ceiling_units=40,
-        resource_class="cpu.fp64", memory_bytes=1 << 20, wall_seconds=5,
-    )  # fmt: skip
+    result = run_job(jobs.request(programs.trapping(), seed=from_hex(lease["seed"]), ceiling_units=40))
     exchange.provider.upload(result.output)
     exchange.provider.post("/receipts", exchange.signed(lease, result))
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import wasmtime
 
-from suan.runtime.wasm.run import RunResult, run_job
+from suan.runtime.runner import RunLimits, RunRequest, RunResult
+from suan.runtime.wasm.run import run_job
 
 WASI = "wasi_snapshot_preview1"
 SEED = bytes(range(32))
@@ -20,19 +21,17 @@ def start(body: str, *, locals: str = "", before: str = "") -> bytes:
     return assemble(f'(module {before} (func (export "_start") {locals} {body}))')
 
 
-def execute(module: bytes | str, **changes: Any) -> RunResult:
+def request(module: bytes, **changes: Any) -> RunRequest:
+    """One run of a job with ordinary limits; `changes` name fields of RunRequest or of RunLimits."""
+    limits = {"ceiling_units": 10_000, "memory_bytes": 4 * 1024 * 1024, "wall_seconds": 20}
+    limits |= {name: changes.pop(name) for name in limits.keys() & changes.keys()}
+    fields: dict[str, Any] = {"stdin": b"", "run": 0, "seed": SEED, "resource_class": "cpu.fp64"}
+    return RunRequest(module=module, limits=RunLimits(**limits), **(fields | changes))
+
+
+def execute(module: bytes | str, *, engine: str = "cranelift", **changes: Any) -> RunResult:
     """Run a job, given as binary or text."""
-    binary = assemble(module) if isinstance(module, str) else module
-    arguments: dict[str, Any] = {
-        "stdin": b"",
-        "run": 0,
-        "seed": SEED,
-        "ceiling_units": 10_000,
-        "resource_class": "cpu.fp64",
-        "memory_bytes": 4 * 1024 * 1024,
-        "wall_seconds": 20,
-    }
-    return run_job(binary, **(arguments | changes))
+    return run_job(request(assemble(module) if isinstance(module, str) else module, **changes), engine)
 
 
 def counted(result: RunResult) -> tuple[int, int, int, int]:

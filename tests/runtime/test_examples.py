@@ -11,7 +11,8 @@ import pytest
 
 from examples.results import black_scholes_call, join_prices, join_tiles
 from suan.core.delivery.receipts import ExitReason
-from suan.runtime.wasm.run import RunResult, check_module
+from suan.runtime.runner import RunResult
+from suan.runtime.wasm.run import check_module
 from tests.runtime.jobs import execute
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,11 +3,18 @@
 import pytest
 
 from suan.core.delivery.receipts import ExitReason
-from suan.runtime import instrument_module
 from suan.runtime.wasm.binary import Refused
 from suan.runtime.wasm.decode import decode
+from suan.runtime.wasm.engine import make_engine, validate
+from suan.runtime.wasm.instrument import instrument
 from suan.runtime.wasm.run import check_module
 from tests.runtime.jobs import assemble, counted, execute, start
+
+
+def instrument_module(module: bytes) -> bytes:
+    """The module with its counters, as a child process makes it."""
+    validate(make_engine("cranelift"), module)
+    return instrument(decode(module), "cpu.fp64")
 
 
 def test_a_module_that_names_a_hidden_global_is_refused() -> None:

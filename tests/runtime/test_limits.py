@@ -9,9 +9,10 @@ import pytest
 
 from suan.core.delivery.metering import CEILING_UNITS_MAX, weighted_sum
 from suan.core.delivery.receipts import Counters, ExitReason
+from suan.runtime.runner import RunResult
 from suan.runtime.wasm.contract import OUTPUT_BYTES_MAX
 from suan.runtime.wasm.instrument import FRAME_BYTES, SLOT_BYTES, STACK_BYTES
-from suan.runtime.wasm.run import RunResult, check_module
+from suan.runtime.wasm.run import check_module
 from tests.runtime.jobs import WASI, assemble, counted, execute, start
 
 PAGE = 65_536

@@ -19,11 +19,13 @@ from marketplace.settlement import actions as settlement
 from marketplace.settlement import tasks as settlement_tasks
 from suan.core import encoding, ids, signing
 from suan.core.delivery.receipts import Receipt
-from suan.runtime import RunResult, run_job
+from suan.runtime.runner import RunResult
+from suan.runtime.wasm.run import run_job
 from tests.book.market import PRODUCT, Person, bid_body, custodial, offer_body, register_node
 from tests.core.signing.keys import Key
 from tests.ledger.chain import World
 from tests.receipts.programs import additions
+from tests.runtime import jobs
 
 YEAR = 365 * 86_400
 
@@ -125,15 +127,17 @@ class Exchange:
         """Fetch code and input under the lease and really run the job."""
         person = person or self.provider
         return run_job(
-            self.download(lease["module"], person),
-            stdin=self.download(lease["input"], person),
-            run=lease["run"],
-            seed=encoding.from_hex(lease["seed"]),
-            ceiling_units=int(lease["ceiling_units"]),
-            resource_class=lease["class"],
-            memory_bytes=lease["memory_bytes"],
-            wall_seconds=lease["wall_seconds"],
-            profile=lease["profile"],
+            jobs.request(
+                self.download(lease["module"], person),
+                stdin=self.download(lease["input"], person),
+                run=lease["run"],
+                seed=encoding.from_hex(lease["seed"]),
+                ceiling_units=int(lease["ceiling_units"]),
+                resource_class=lease["class"],
+                memory_bytes=lease["memory_bytes"],
+                wall_seconds=lease["wall_seconds"],
+                profile=lease["profile"],
+            )
         )
 
     def download(self, sha256: str, person: Person) -> bytes:

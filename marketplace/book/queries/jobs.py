@@ -14,7 +14,7 @@ from marketplace.problems import Refused
 from suan.core.encoding import to_hex
 from suan.core.orders import BidTerms
 from suan.core.problems import Problem
-from suan.runtime import check_module
+from suan.runtime import runner_for
 
 MODULE_BYTES_MAX = 4 * 1024 * 1024
 PROBLEMS_MAX = 8
@@ -47,8 +47,10 @@ def artifact_bytes(participant: Participant) -> int:
     return int(rows.aggregate(total=Sum("artifact__size_bytes"))["total"] or 0)
 
 
-def judged_module(participant: Participant, terms: BidTerms) -> tuple[Artifact, list[Problem]]:
-    """The module of a bid's terms, and why the runtime does not accept it: the verdict that was kept, or one made now.
+def judged_module(
+    participant: Participant, terms: BidTerms, resource_class: str
+) -> tuple[Artifact, list[Problem]]:
+    """The module of a bid's terms, and why the runtime of the class does not accept it: the verdict that was kept, or one made now.
 
     Raises Refused when this participant uploaded not both module and input (the same whether others did or nobody), and
     when the check itself failed, the machine being busy perhaps: that is no verdict. The check runs in a child process
@@ -64,7 +66,7 @@ def judged_module(participant: Participant, terms: BidTerms) -> tuple[Artifact, 
         )
     if module.module_checked_at is not None:
         return module, [Problem(**entry) for entry in json.loads(module.module_problem or "[]")]
-    found = check_module((objects_dir() / module.path).read_bytes())
+    found = runner_for(resource_class).check((objects_dir() / module.path).read_bytes())
     problems = [Problem("terms.module", problem.code, problem.message) for problem in found[:PROBLEMS_MAX]]
     if any(problem.code == "check_failed" for problem in problems):
         raise Refused(problems)

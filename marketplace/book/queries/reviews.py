@@ -38,7 +38,7 @@ def review_bid(*, participant: Participant, body: Mapping[str, Any], limits: Lim
     """A bid as it would be placed now. Raises Refused with every reason, those about its job included."""
     draft = draft_bid(body, participant, limits, now)
     draft.require_admissible(standing_of(participant))
-    _, problems = judged_module(participant, draft.terms)
+    _, problems = judged_module(participant, draft.terms, draft.product.resource_class)
     if problems:
         raise Refused(problems)
     return _review(body, draft)

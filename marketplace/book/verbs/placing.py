@@ -80,7 +80,7 @@ def _accept_job(draft: Draft, participant: Participant) -> None:
     """Refuse a bid whose job cannot run. The runtime's verdict on a module is kept, so that it is given at most once."""
     if not isinstance(draft.terms, BidTerms):
         return
-    module, problems = judged_module(participant, draft.terms)
+    module, problems = judged_module(participant, draft.terms, draft.product.resource_class)
     if module.module_checked_at is None:
         module.module_problem = json.dumps([asdict(problem) for problem in problems])
         module.module_checked_at = moment(draft.now)

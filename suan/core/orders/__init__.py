@@ -9,6 +9,7 @@ from suan.core.orders.products import (
     Product,
     product_by_id,
     product_by_symbol,
+    runtime_of,
 )
 from suan.core.orders.terms import BidTerms, OfferTerms
 
@@ -26,5 +27,6 @@ __all__ = [
     "check_offer",
     "product_by_id",
     "product_by_symbol",
+    "runtime_of",
     "terms",
 ]

@@ -1,7 +1,7 @@
 """What can be traded: resource class x region x level of verification.
 
-A resource class is device kind and precision; the runtime it offers is WebAssembly. The symbol
-`class:region:verification` is for people, its keccak256 is what is signed and stored on chain.
+A resource class is device kind and precision, and one runtime runs its jobs. The symbol `class:region:verification` is
+for people, its keccak256 is what is signed and stored on chain.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from suan.core.encoding import to_hex
 from suan.core.ids import product_id
 from suan.core.problems import FieldError
 
-RESOURCE_CLASSES: Final = ("cpu.fp64", "cpu.fp32")
+_RUNTIME_OF: Final = {"cpu.fp64": "wasm", "cpu.fp32": "wasm"}
+RESOURCE_CLASSES: Final = tuple(_RUNTIME_OF)
 REGIONS: Final = ("eu-north", "us-east", "cn-west")
 VERIFICATIONS: Final = ("recomputed",)
-RUNTIMES: Final = ("wasm",)
+RUNTIMES: Final = tuple(dict.fromkeys(_RUNTIME_OF.values()))
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,15 @@ PRODUCTS: Final[dict[str, Product]] = {
     )
 }
 _BY_ID: Final[dict[bytes, Product]] = {product.id: product for product in PRODUCTS.values()}
+
+
+def runtime_of(resource_class: str) -> str:
+    """The name of the runtime that runs the jobs of a class. Raises ValueError for a class that is not traded."""
+    if resource_class not in _RUNTIME_OF:
+        raise ValueError(
+            f"resource_class must be one of {', '.join(RESOURCE_CLASSES)}, got {resource_class!r}"
+        )
+    return _RUNTIME_OF[resource_class]
 
 
 def product_by_symbol(symbol: str) -> Product:

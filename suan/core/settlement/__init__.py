@@ -19,6 +19,7 @@ from suan.core.settlement.bookkeeping import (
     moves_of,
 )
 from suan.core.settlement.disputes import NOBODY_RULED, BondEnd, bond_end, falls_unbacked
+from suan.core.settlement.levels import Judgement, level_of
 from suan.core.settlement.money_outcomes import RUN_ENDS, TRADE_ENDS
 from suan.core.settlement.outcomes import VerifiedRun, outcome_of
 from suan.core.settlement.split import (
@@ -50,6 +51,7 @@ __all__ = [
     "PARTY_KINDS",
     "Parties",
     "Payout",
+    "Judgement",
     "RUN_ENDS",
     "Ref",
     "TRADE_ENDS",
@@ -61,6 +63,7 @@ __all__ = [
     "falls_unbacked",
     "lock_of",
     "moves_of",
+    "level_of",
     "outcome_of",
     "paid_for",
     "split",

@@ -14,6 +14,8 @@ from typing import Final
 
 from suan.core.delivery import Counters, ExitReason
 from suan.core.units import Mflops
+from suan.runtime.runner import RunLimits, RunRequest
+from suan.runtime.wasm.run import run_job
 
 SECONDS: Final = 0.5
 """About how long one measurement should take."""
@@ -69,17 +71,15 @@ def measure_rate(resource_class: str, *, seconds: float = SECONDS, repeats: int 
 
 
 def _measure(resource_class: str, rounds: int) -> BenchmarkResult:
-    from suan.runtime.wasm.run import run_job
-
     result = run_job(
-        benchmark_module(resource_class),
-        stdin=rounds.to_bytes(8, "little"),
-        run=0,
-        seed=_SEED,
-        ceiling_units=10**9,
-        resource_class=resource_class,
-        memory_bytes=4 * 1024 * 1024,
-        wall_seconds=120,
+        RunRequest(
+            module=benchmark_module(resource_class),
+            stdin=rounds.to_bytes(8, "little"),
+            run=0,
+            seed=_SEED,
+            resource_class=resource_class,
+            limits=RunLimits(ceiling_units=10**9, memory_bytes=4 * 1024 * 1024, wall_seconds=120),
+        )
     )
     if result.exit_reason is not ExitReason.OK:
         raise BenchmarkFailed(f"The benchmark ended with {result.exit_reason.name}: {result.detail}")

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import tempfile
-from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import IO, Any, Final
 
 from suan.core.delivery import CEILING_UNITS_MAX, Counters, ExitReason, weights, work_units
 from suan.core.problems import Problem
-from suan.core.units import WorkUnits, div_up
+from suan.runtime.runner import RunRequest, RunResult
 from suan.runtime.wasm import contract
 from suan.runtime.wasm.forkserver import ForkServer
 
@@ -31,78 +30,30 @@ _GRACE_SECONDS: Final = 10
 _CHECK: Final = {"action": "check", "memory_bytes": contract.MEMORY_BYTES_MIN, "wall_seconds": 1}
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What one run did.
-
-    output: standard output. stderr: the first bytes of standard error, for people. counters, fuel, exit_reason and
-    output are the same for everybody who runs the job; cpu_ns and wall_ns (nanoseconds of the job alone, without
-    compiling) are not. peak_memory_bytes: the job's linear memory at its end, which never shrinks. work_units: of the
-    counters, not capped at the ceiling. engine: version for the receipt. backend: cranelift or pulley. detail: a
-    sentence.
-    """
-
-    exit_reason: ExitReason
-    output: bytes
-    counters: Counters
-    work_units: WorkUnits
-    fuel: int
-    cpu_ns: int
-    wall_ns: int
-    peak_memory_bytes: int
-    engine: str
-    profile: str
-    detail: str
-    stderr: bytes = b""
-    backend: str = "cranelift"
-
-    @property
-    def cpu_ms(self) -> int:
-        """Processor milliseconds of the job alone, up: a receipt never claims less than was used."""
-        return div_up(self.cpu_ns, 10**6)
-
-    @property
-    def wall_ms(self) -> int:
-        """Wall-clock milliseconds of the job alone, up."""
-        return div_up(self.wall_ns, 10**6)
-
-
-def run_job(
-    module: bytes,
-    *,
-    stdin: bytes,
-    run: int,
-    seed: bytes,
-    ceiling_units: int,
-    resource_class: str,
-    memory_bytes: int,
-    wall_seconds: int,
-    profile: str = PROFILE,
-    engine: str = "cranelift",
-) -> RunResult:
-    """Run one job once. seed: 32 bytes. engine: "cranelift" compiles, "pulley" interprets (about 40 times slower).
+def run_job(request: RunRequest, engine: str = ENGINES[0]) -> RunResult:
+    """Run one job once. engine: "cranelift" compiles, "pulley" interprets (about 40 times slower).
 
     wall_seconds bounds the execution; compiling has its own limit (contract.COMPILE_SECONDS_MAX). A time limit, a
     crash of the child and a lack of memory on this machine give ExitReason.TIMEOUT, which delivers nothing.
     """
-    _check_arguments(stdin, run, seed, ceiling_units, memory_bytes, wall_seconds, profile, engine)
-    weights(resource_class)
-    request = {
+    _check_bounds(request, engine)
+    weights(request.resource_class)
+    asked = {
         "action": "run",
-        "run": run,
-        "seed": seed.hex(),
-        "ceiling_units": ceiling_units,
-        "resource_class": resource_class,
-        "memory_bytes": memory_bytes,
-        "wall_seconds": wall_seconds,
+        "run": request.run,
+        "seed": request.seed.hex(),
+        "ceiling_units": request.limits.ceiling_units,
+        "resource_class": request.resource_class,
+        "memory_bytes": request.limits.memory_bytes,
+        "wall_seconds": request.limits.wall_seconds,
         "backend": engine,
     }
-    answer, body, failure = _in_child(request, module, stdin)
+    answer, body, failure = _in_child(asked, request.module, request.stdin)
     if answer is None:
-        return _result({}, b"", b"", ExitReason.TIMEOUT, failure, resource_class, engine)
+        return _result({}, b"", b"", ExitReason.TIMEOUT, failure, request.resource_class, engine)
     output, stderr = body[: answer["output_bytes"]], body[answer["output_bytes"] :]
     reason = ExitReason(answer["exit_reason"])
-    return _result(answer, output, stderr, reason, answer["detail"], resource_class, engine)
+    return _result(answer, output, stderr, reason, answer["detail"], request.resource_class, engine)
 
 
 def check_module(module: bytes) -> list[Problem]:
@@ -113,29 +64,21 @@ def check_module(module: bytes) -> list[Problem]:
     return [Problem(*entry) for entry in answer["problems"]]
 
 
-def _check_arguments(
-    stdin: bytes,
-    run: int,
-    seed: bytes,
-    ceiling_units: int,
-    memory_bytes: int,
-    wall_seconds: int,
-    profile: str,
-    engine: str,
-) -> None:
+def _check_bounds(request: RunRequest, engine: str) -> None:
+    limits = request.limits
     bounds = (
-        ("stdin", len(stdin), 0, contract.INPUT_BYTES_MAX),
-        ("run", run, 0, contract.RUN_MAX),
-        ("seed", len(seed), contract.SEED_BYTES, contract.SEED_BYTES),
-        ("ceiling_units", ceiling_units, 1, CEILING_UNITS_MAX),
-        ("memory_bytes", memory_bytes, contract.MEMORY_BYTES_MIN, contract.MEMORY_BYTES_MAX),
-        ("wall_seconds", wall_seconds, 1, contract.WALL_SECONDS_MAX),
+        ("stdin", len(request.stdin), 0, contract.INPUT_BYTES_MAX),
+        ("run", request.run, 0, contract.RUN_MAX),
+        ("seed", len(request.seed), contract.SEED_BYTES, contract.SEED_BYTES),
+        ("ceiling_units", limits.ceiling_units, 1, CEILING_UNITS_MAX),
+        ("memory_bytes", limits.memory_bytes, contract.MEMORY_BYTES_MIN, contract.MEMORY_BYTES_MAX),
+        ("wall_seconds", limits.wall_seconds, 1, contract.WALL_SECONDS_MAX),
     )
     for name, value, low, high in bounds:
         if not low <= value <= high:
             raise ValueError(f"{name} must be between {low} and {high}, got {value}")
-    if profile != PROFILE:
-        raise ValueError(f"profile must be {PROFILE!r}, got {profile!r}")
+    if request.profile != PROFILE:
+        raise ValueError(f"profile must be {PROFILE!r}, got {request.profile!r}")
     if engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
 

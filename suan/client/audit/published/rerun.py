@@ -12,11 +12,13 @@ from suan.client.audit.store.tables import Rows, Store
 from suan.core import encoding, ids
 from suan.core.contract import ReceiptVerdict
 from suan.core.delivery import ExitReason
-from suan.runtime.verify import Assignment, Finding, Judgement, Statement, recompute
-from suan.runtime.wasm.run import run_job
+from suan.core.settlement import level_of
+from suan.runtime import RunLimits, RunRequest, runner_for
+from suan.runtime.verify import Finding, Statement, recompute
 
 SHARE_STEPS = 1_000_000
-WANTED = {ReceiptVerdict.ACCEPTED: Judgement.ACCEPTED, ReceiptVerdict.REJECTED: Judgement.REJECTED}
+DECIDED = (ReceiptVerdict.ACCEPTED, ReceiptVerdict.REJECTED)
+"""Verdicts on which every machine must agree; that an engine was undecided need not happen again."""
 
 
 def chosen(digest: bytes, share_ppm: int) -> bool:
@@ -65,12 +67,14 @@ class Rerun:
             self._object(subject, "output", item.receipt.output)
         if module is None or stdin is None:
             return
+        level, receipt = level_of(item.symbol), item.receipt
+        if not level.recomputes(receipt.trade, receipt.run, ExitReason(receipt.exit_reason)):
+            return
         finding = recompute_receipt(item, module, stdin)
         self.report.runs_recomputed += 1
-        wanted = WANTED.get(item.verdict)
-        if wanted is not None and finding.judgement is not wanted:
+        if item.verdict in DECIDED and level.verdict(finding.judgement) is not item.verdict:
             found = f"{finding.judgement.value}: {finding.reason}"
-            self.report.differ(subject, "recomputation", wanted.value, found)
+            self.report.differ(subject, "recomputation", item.verdict.name.lower(), found)
 
     def _object(self, subject: str, what: str, sha256: bytes) -> bytes | None:
         """Published bytes by their hash; None and a difference when they are missing or others."""
@@ -98,21 +102,13 @@ class Rerun:
 def recompute_receipt(item: CheckedReceipt, module: bytes, stdin: bytes) -> Finding:
     """Judge one receipt by running its job again."""
     receipt = item.receipt
-    claimed = Statement(receipt.exit_reason, encoding.to_hex(receipt.output), receipt.counters, receipt.fuel)
-    return recompute(
-        Assignment(
-            receipt=0,
-            claim="",
-            claimed=claimed,
-            module=module,
-            stdin=stdin,
-            run=receipt.run,
-            seed=receipt.seed,
-            ceiling_units=item.trade.record.ceiling,
-            resource_class=item.symbol.split(":")[0],
-            memory_bytes=item.terms.memory_bytes,
-            wall_seconds=item.terms.wall_seconds,
-            profile=item.terms.profile,
-        ),
-        run_job=run_job,
+    request = RunRequest(
+        module=module,
+        stdin=stdin,
+        run=receipt.run,
+        seed=receipt.seed,
+        resource_class=item.symbol.split(":")[0],
+        limits=RunLimits(item.trade.record.ceiling, item.terms.memory_bytes, item.terms.wall_seconds),
+        profile=item.terms.profile,
     )
+    return recompute(request, Statement.claimed(receipt), runner_for(request.resource_class))
