@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.architecture.source import Source, module_of
+from tests.architecture.modules import name_of
+from tests.architecture.source import Source
 
 HALLS = ("ledger", "suan/core")
 """Folders whose rooms have a face."""
@@ -30,10 +31,10 @@ WITHOUT_FACE = ("ledger.deployment", "ledger.management", "ledger.migrations")
 def rooms(source: Source) -> dict[str, Path]:
     """The face of every room of the halls, by the room's module."""
     return {
-        module_of(face.relative_to(source.root)): face.relative_to(source.root)
+        name_of(face.relative_to(source.root)): face.relative_to(source.root)
         for hall in HALLS
         for face in sorted((source.root / hall).glob("*/__init__.py"))
-        if module_of(face.relative_to(source.root)) not in WITHOUT_FACE
+        if name_of(face.relative_to(source.root)) not in WITHOUT_FACE
     }
 
 
@@ -67,7 +68,7 @@ def side_entrances(source: Source) -> list[str]:
     for path in source.files():
         for line, module, name in imports(source, path):
             room = room_of(module, known)
-            if room is None or f"{module_of(path)}.".startswith(f"{room}."):
+            if room is None or f"{name_of(path)}.".startswith(f"{room}."):
                 continue
             if module in SIDE_DOORS or f"{module}.{name}" in SIDE_DOORS:
                 continue

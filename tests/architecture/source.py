@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOMS = ("suan", "ledger", "marketplace", "frontend", "operations")
+from tests.architecture.modules import ROOTS
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Source:
 
     def files(self, *folders: str) -> list[Path]:
         """Python files below these folders, relative to the root, migrations left out; all production code by default."""
-        found = (path for folder in folders or ROOMS for path in (self.root / folder).rglob("*.py"))
+        found = (path for folder in folders or ROOTS for path in (self.root / folder).rglob("*.py"))
         return [path.relative_to(self.root) for path in sorted(found) if "migrations" not in path.parts]
 
     def text(self, path: Path) -> str:
@@ -49,9 +49,3 @@ class Source:
         for node in self.nodes(path):
             if is_bad(node):
                 yield f"{path}:{getattr(node, 'lineno', 0)}"
-
-
-def module_of(path: Path) -> str:
-    """The dotted name of a file's module; a package's for its `__init__`."""
-    parts = path.with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

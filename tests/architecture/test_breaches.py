@@ -13,7 +13,8 @@ import pytest
 
 from operations.run.layout import PROJECT
 from tests.architecture import faces, writers
-from tests.architecture.source import ROOMS, Source
+from tests.architecture.modules import ROOTS
+from tests.architecture.source import Source
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ LATER = {
 PAGE_FOLDERS = sorted(path.parent.name for path in (PROJECT / "frontend").glob("*/views.py"))
 HOMELESS = sorted(
     str(path.parent.relative_to(PROJECT) / "homeless.py")
-    for room in ROOMS
+    for room in ROOTS
     for path in (PROJECT / room).rglob("__init__.py")
     # Below a page, a command or a table's history the file's own folder is the floor.
     if not {"migrations", "management", "checks", "verbs", "targets"} & set(path.parts)
@@ -63,7 +64,7 @@ READERS = {
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The production code and its law, without what it writes."""
-    for room in ROOMS:
+    for room in ROOTS:
         shutil.copytree(
             PROJECT / room,
             tmp_path / room,
