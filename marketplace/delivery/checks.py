@@ -15,7 +15,7 @@ from marketplace.delivery.models import Run
 from suan.core.contract import trade_id
 from suan.core.encoding import from_hex, to_hex
 from suan.core.ids import run_seed
-from suan.core.units import BaseUnits, Price, WorkUnits, bond, bond_price, lock_payment
+from suan.core.units import Price, WorkUnits, bond, bond_price, lock_payment
 
 TABLE = "clearing_trade"
 CHUNK_ROWS = 500
@@ -42,11 +42,9 @@ def check_trades(view: ChainView) -> Iterator[Finding]:
         view.checked["trades"] = view.checked.get("trades", 0) + 1
         sure.discard(trade.trade_hash)
         if trade.clearing.price is None:
-            yield Finding(
-                "clearing_clearing", trade.clearing.clearing_id, "price", "none", "that of its trades"
-            )
-        else:
-            yield from _unlike(trade.trade_id, trade, _derived(view, trade))
+            name = trade.clearing.clearing_id
+            yield Finding("clearing_clearing", name, "price", "none", "that of its trades")
+        yield from _unlike(trade.trade_id, trade, _derived(view, trade))
         args = locked.get(trade.trade_hash)
         if args is not None:
             yield from _unlike(
@@ -89,12 +87,13 @@ def _known(trade: Trade, column: str) -> bool:
 
 
 def _derived(view: ChainView, trade: Trade) -> dict[str, Any]:
-    """What the orders and the clearing of a trade determine."""
+    """What the orders and the clearing of a trade determine; no money where the clearing has no price."""
     offer, bid, deployment = trade.offer, trade.bid, view.deployment
     units = WorkUnits(trade.runs * bid.ceiling_units)
     per_unit = bond_price(Price(offer.price), deployment.bond_bps, Price(deployment.bond_floor_price))
-    payment: BaseUnits = lock_payment(Price(trade.clearing.trade_price), units)
-    return {
+    price = trade.clearing.price
+    money = {} if price is None else {"price": price, "payment": lock_payment(Price(price), units)}
+    return money | {
         "trade_hash": to_hex(
             trade_id(
                 from_hex(offer.order_hash),
@@ -110,8 +109,6 @@ def _derived(view: ChainView, trade: Trade) -> dict[str, Any]:
         "symbol": offer.symbol,
         "verifier_set": offer.verifier_set,
         "ceiling_units": bid.ceiling_units,
-        "price": trade.clearing.price,
-        "payment": payment,
         "bond": bond(per_unit, units),
         "deliver_by": min(offer.deliver_by, bid.deliver_by),
         "matched_at": trade.clearing.cut_at,

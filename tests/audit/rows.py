@@ -14,8 +14,6 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from ledger import reconciliation
-
 KEYS = ("id",)
 """Not changed: they only tie rows together, and a change is refused by the database or moves the row itself."""
 
@@ -87,6 +85,7 @@ class Vandal:
 
 def findings() -> list[list[str]]:
     """What `verify_ledger` would name now."""
+    from ledger import reconciliation
     from ledger.control import node
 
     report = reconciliation.compare(gateway=node.gateway(), deep=False)
