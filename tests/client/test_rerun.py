@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from suan.client.audit.memory import open_store
-from suan.client.audit.published.receipts import CheckedReceipt
+from suan.client.audit.published.receipts import CheckedReceipt, rejected_at_its_word
 from suan.client.audit.published.rerun import SHARE_STEPS, Rerun
 from suan.client.audit.report import Report
 from suan.client.audit.source.evidence import FolderEvidence
@@ -26,19 +26,21 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> toy.Toy:
     return runner
 
 
+def checked(receipt: Receipt, verdict: ReceiptVerdict) -> CheckedReceipt:
+    record = Record(TRADE, "0x" + "11" * 20, "0x" + "22" * 20, 0, 0, 1, 100, 10**18, 0, 0, 1, 1)
+    terms = BidTerms(receipt.module, receipt.input, memory_bytes=1 << 20, wall_seconds=5)
+    trade = TradeView(record, bytes(32), bytes(32), "", 1, "")
+    return CheckedReceipt(receipt, bytes(32), verdict, trade, 1, terms, "cpu.fp64:eu-north:recomputed")
+
+
 def audited(folder: Path, receipt: Receipt, verdict: ReceiptVerdict, *published: bytes) -> Report:
     """The report of an auditor who runs everything again, with these published objects."""
     objects = folder / "objects"
     objects.mkdir()
     for data in published:
         (objects / sha256_hex(data)).write_bytes(data)
-    record = Record(TRADE, "0x" + "11" * 20, "0x" + "22" * 20, 0, 0, 1, 100, 10**18, 0, 0, 1, 1)
-    terms = BidTerms(receipt.module, receipt.input, memory_bytes=1 << 20, wall_seconds=5)
-    trade = TradeView(record, bytes(32), bytes(32), "", 1, "")
-    symbol = "cpu.fp64:eu-north:recomputed"
-    item = CheckedReceipt(receipt, bytes(32), verdict, trade, 1, terms, symbol)
     rerun = Rerun(FolderEvidence(folder), Report(), open_store(None), SHARE_STEPS)
-    rerun.consider(item)
+    rerun.consider(checked(receipt, verdict))
     rerun.run()
     return rerun.report
 
@@ -79,3 +81,17 @@ def test_a_receipt_that_says_nothing_was_delivered_is_not_run_again(tmp_path: Pa
     report = audited(tmp_path, receipt, ReceiptVerdict.ACCEPTED, JOB, STDIN)
     assert (report.differences, report.runs_recomputed) == ([], 0)
     assert runner.asked == []
+
+
+@pytest.mark.parametrize("reason", [ExitReason.TIMEOUT, ExitReason.REFUSED])
+@pytest.mark.parametrize("verdict", list(ReceiptVerdict))
+def test_a_provider_that_says_it_delivered_nothing_can_never_be_slashed_for_it(
+    reason: ExitReason, verdict: ReceiptVerdict
+) -> None:
+    item = checked(receipt_of(reason, b"", Counters(0, 0, 0, 0)), verdict)
+    assert rejected_at_its_word(item) is (verdict is ReceiptVerdict.REJECTED)
+
+
+@pytest.mark.parametrize("verdict", list(ReceiptVerdict))
+def test_a_delivered_run_may_be_rejected_since_it_is_run_again(verdict: ReceiptVerdict) -> None:
+    assert not rejected_at_its_word(checked(receipt_of(ExitReason.OK, b"x", Counters(1, 0, 0, 0)), verdict))

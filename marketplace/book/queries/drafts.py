@@ -8,7 +8,6 @@ order may take in the same moment: a nonce is kept (actions.reserve_nonce) befor
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +20,7 @@ from marketplace.accounts.models import Node, Participant
 from marketplace.book.models import OPEN_STATUSES, SIDE_BUY, SIDE_SELL, NonceReservation, Order
 from marketplace.problems import Refused
 from suan.core.contract import PLACES
-from suan.core.encoding import from_hex, to_hex
+from suan.core.encoding import canonical_json, from_hex, to_hex
 from suan.core.orders import (
     AdmissionContext,
     BidTerms,
@@ -233,9 +232,9 @@ def _asked(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in body.items()
         if value is not None
     }
-    text = json.dumps({"kind": kind, **asked}, sort_keys=True)
+    content = canonical_json({"kind": kind, **asked})
     return {
         "client_order_id": body["client_order_id"],
-        "fingerprint": hashlib.sha256(text.encode()).hexdigest(),
+        "fingerprint": hashlib.sha256(content).hexdigest(),
         "chosen": frozenset(CHOSEN_BY_SIGNER) & asked.keys(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from suan.runtime import runner_for
 
 MODULE_BYTES_MAX = 4 * 1024 * 1024
 PROBLEMS_MAX = 8
+VERDICTS_MAX = 256
 
 
 def objects_dir() -> Path:
@@ -66,11 +68,19 @@ def judged_module(
         )
     if module.module_checked_at is not None:
         return module, [Problem(**entry) for entry in json.loads(module.module_problem or "[]")]
-    found = runner_for(resource_class).check((objects_dir() / module.path).read_bytes())
-    problems = [Problem("terms.module", problem.code, problem.message) for problem in found[:PROBLEMS_MAX]]
+    return module, list(_verdict(module.sha256, str(objects_dir() / module.path), resource_class))
+
+
+@lru_cache(maxsize=VERDICTS_MAX)
+def _verdict(sha256: str, path: str, resource_class: str) -> tuple[Problem, ...]:
+    """What is wrong with the module of that content. Remembered by this process, for reviews, which keep no row."""
+    found = runner_for(resource_class).check(Path(path).read_bytes())
+    problems = tuple(
+        Problem("terms.module", problem.code, problem.message) for problem in found[:PROBLEMS_MAX]
+    )
     if any(problem.code == "check_failed" for problem in problems):
         raise Refused(problems)
-    return module, problems
+    return problems
 
 
 def _uploaded(participant: Participant, sha256: str, field: str) -> Artifact:

@@ -62,8 +62,8 @@ def _place(draft: Draft, participant: Participant, signature: bytes | None) -> t
     if known is not None:
         return known, False
     draft.require_admissible(standing_of(participant))
-    _accept_job(draft, participant)
     draft = sign(draft, participant, signature)
+    _accept_job(draft, participant)
     return _admit(draft, participant)
 
 

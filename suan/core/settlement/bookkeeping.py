@@ -4,8 +4,9 @@ Layout: an account is an address and a kind; what the contract holds for everybo
 negative. `moves_of` says what one event moves; `Books` folds events in chain order. The arguments of events are as decoded
 (`suan.core.contract.decode_event`) or as stored from it.
 
-Invariants: after every event the balances sum to zero; what a close, a dispute or a session moves out of a lock never
-exceeds it, else BooksDisagree. A new event that moves money is one branch of `moves_of`, one name in MONEY_EVENTS and, if it
+Invariants: after every event the balances sum to zero; the parts of a close sum to its lock, else BooksDisagree. Known limits:
+that a dispute or a session moves no more than it locked is the contract's word here (comparison and audit hold the sums
+against its storage). A new event that moves money is one branch of `moves_of`, one name in MONEY_EVENTS and, if it
 builds on an earlier event, one line in OPENED_BY.
 """
 
@@ -146,10 +147,13 @@ class Books:
         """Fold one event of a trade or session `subject` and return its movements. On BooksDisagree nothing has changed."""
         locks = self._locks.get(subject, ())
         moves = moves_of(name, args, locks[-1] if locks else None, payees=self.payees)
+        try:
+            opened = lock_of(name, args)
+        except (LookupError, TypeError, ValueError) as error:
+            raise BooksDisagree(f"{name} {dict(args)} locks what cannot be: {error}") from error
         for move in moves:
             self.balances[move.debit] -= move.amount
             self.balances[move.credit] += move.amount
-        opened = lock_of(name, args)
         if opened is not None:
             self._locks[subject] = (*locks, opened)
         elif name in ENDS and len(locks) > 1:

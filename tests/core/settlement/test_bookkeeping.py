@@ -306,3 +306,19 @@ def test_an_event_that_would_move_less_than_nothing_is_refused(name: str, args: 
     session = Session(PEOPLE[2], 100, PEOPLE[0], 1_800_000_000, 7)
     with pytest.raises(BooksDisagree):
         moves_of(name, args, session, payees=To())
+
+
+@pytest.mark.parametrize("changed", [{"ceiling": 2**200}, {"surprise": 1}])
+def test_a_session_that_cannot_be_is_refused_and_changes_nothing(changed: dict):
+    books = books_with_a_lock()
+    before = dict(books.balances)
+    terms = {
+        "buyer": PEOPLE[2],
+        "ceiling": 100,
+        "provider": PEOPLE[0],
+        "expires_at": 1_800_000_000,
+        "salt": 7,
+    }
+    with pytest.raises(BooksDisagree, match="locks what cannot be"):
+        books.apply("SessionOpened", "5e" * 32, {"terms": terms | changed})
+    assert dict(books.balances) == before

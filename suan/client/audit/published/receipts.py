@@ -16,7 +16,7 @@ from suan.core import encoding, ids, signing
 from suan.core.contract import Outcome, OutcomeKind, ReceiptVerdict, receipts_root
 from suan.core.delivery import Counters, ExitReason, Receipt, metering
 from suan.core.orders import BidTerms
-from suan.core.settlement import VerifiedRun, outcome_of
+from suan.core.settlement import VerifiedRun, level_of, outcome_of
 from suan.core.units import WorkUnits
 
 Json = dict[str, Any]
@@ -240,6 +240,7 @@ class ReceiptAudit:
         known = self.books.agent_at(record.provider, run.signer, checked.decided_in, receipt.ended_at)
         self.report.expect(subject, "signed by an agent key of the provider", True, known)
         self._recount(subject, receipt, run)
+        self.report.expect(subject, "rejection without a recount", False, rejected_at_its_word(checked))
         self.visit(checked)
 
     def _recount(self, subject: str, receipt: Receipt, run: PublishedRun) -> None:
@@ -262,6 +263,15 @@ class ReceiptAudit:
             self.report.expect(
                 subject, "rejection confirmed by a second engine", True, bool(run.confirmed_by)
             )
+
+
+def rejected_at_its_word(checked: CheckedReceipt) -> bool:
+    """Whether a receipt was rejected that its level takes at its word: nobody ran it again, so nobody can have found it false."""
+    receipt = checked.receipt
+    if checked.verdict is not ReceiptVerdict.REJECTED or receipt.exit_reason not in set(ExitReason):
+        return False
+    level = level_of(checked.symbol)
+    return not level.recomputes(receipt.trade, receipt.run, ExitReason(receipt.exit_reason))
 
 
 def _kind(number: int) -> str:
