@@ -44,7 +44,16 @@ def signatures(post: Any, number: int) -> list[bytes | None]:
     return [from_hex(text, field="signature", length=65) if text else None for text in found]
 
 
-def nonce(post: Any) -> int | None:
-    """The order's nonce that the wallet's script asked for and had signed; None when there is none."""
+def nonce(post: Any) -> int:
+    """The order's nonce that the wallet's script asked for and had signed.
+
+    Raises Refused without one, as from a script that a browser kept from before.
+    """
     text = post.get("nonce", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= NONCE_CHARACTERS_MAX else None
+    if not (text.isascii() and text.isdigit() and len(text) <= NONCE_CHARACTERS_MAX):
+        raise Refused.one(
+            "nonce",
+            "missing",
+            _("the page did not say under which number you signed; load it again and sign anew."),
+        )
+    return int(text)

@@ -126,7 +126,7 @@ def test_a_signature_without_the_nonce_that_it_covers_is_refused_and_the_page_st
     review = browser.post("/bids/new", uploaded(owner))
     sent = signed_post(owner, browser, review, market)
     refused = browser.post("/bids/place", {name: sent[name] for name in ("draft", "signature_0")})
-    assert refused.status_code == 422 and b"send it with the signature" in refused.content
+    assert refused.status_code == 422 and b"load it again and sign anew" in refused.content
     assert browser.post("/bids/place", sent).status_code == 302
 
 
