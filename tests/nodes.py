@@ -94,6 +94,15 @@ class AnvilNode:
             self.process.wait(10)
             self._forget()
 
+    def whole_state(self) -> bytes:
+        """The state file between two saves, never half of one."""
+        assert self.process and self.state
+        assert child.wait_until(self._stops_between_saves, seconds=START_SECONDS_MAX)
+        try:
+            return self.state.read_bytes()
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def _forget(self) -> None:
         self._http.close()
         self.process = None

@@ -103,7 +103,7 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
     code = f"""
     import os, time
     from pathlib import Path
-    from operations.supervisor import Program, Supervisor
+    from operations.run.supervisor import Program, Supervisor
     running = Supervisor(Path({str(tmp_path)!r}) / "var", dict(os.environ))
     running.start(Program("sleeper", {SLEEPER!r}))
     print(running.pid("sleeper"), flush=True)
