@@ -216,7 +216,6 @@ class Bench:
         self.chain.pass_time(31)
         data = abi.encode_settle(
             head=locked.head,
-            verifiers=self.set,
             outcomes=outcomes,
             receipts_root=root,
             proven=Proven(locked.records),

@@ -29,13 +29,8 @@ contract Market is Openings {
     }
 
     /// @inheritdoc IMarket
-    function settle(
-        BatchHead calldata head,
-        KeySet calldata verifiers,
-        Verdict calldata verdict,
-        Proven calldata proven
-    ) external {
-        Verdicts.settle(_state, _rules(), head, verifiers, verdict, proven);
+    function settle(BatchHead calldata head, Verdict calldata verdict, Proven calldata proven) external {
+        Verdicts.settle(_state, _rules(), head, verdict, proven);
     }
 
     // ------------------------------------------------------------------------------------------------ by signature
@@ -142,8 +137,8 @@ contract Market is Openings {
     }
 
     /// @inheritdoc IMarket
-    function paidOut(bytes32 verifierSet) external view returns (uint256) {
-        return Verdicts.paidOut(_state, verifierSet, disputeWindow);
+    function exposureOf(bytes32 verifierSet) external view returns (uint256) {
+        return uint128(_state.exposure[verifierSet]);
     }
 
     /// @inheritdoc IMarket

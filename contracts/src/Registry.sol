@@ -301,6 +301,13 @@ contract Registry is IRegistry, EIP712, Nonces {
     }
 
     /// @inheritdoc IRegistry
+    function payoutCapOf(bytes32 id) external view returns (uint96) {
+        VerifierSet storage set = _verifierSets[id];
+        if (set.threshold == 0) revert UnknownVerifierSet(id);
+        return set.payoutCap;
+    }
+
+    /// @inheritdoc IRegistry
     function isVerifierSet(bytes32 id) public view returns (bool) {
         return _verifierSets[id].threshold != 0;
     }

@@ -46,9 +46,6 @@ EVENTS = {
         "The verifiers decided trades of {batch_id}, with the receipts root {receipts_root}; it settles from {settle_after}."
     ),
     "BatchSettled": gettext_lazy("What was decided about trades of {batch_id} was settled."),
-    "OutcomeRefused": gettext_lazy(
-        "The contract refused the outcome of {trade} ({kind}): it is impossible. The trade is open again."
-    ),
     "DisputeOpened": gettext_lazy(
         "{challenger} put a bond of {bond} against the outcome of {trade} ({kind}): receipts by {reveal_by}, a ruling by {rule_by}."
     ),
@@ -79,7 +76,7 @@ EVENTS = {
         "{owner} lets {key} trade on the {side} side until {valid_until}, up to {spend_cap}, worst price {worst_price}."
     ),
     "VerifierSetRegistered": gettext_lazy(
-        "A verifier set of {threshold} of {members} was registered; in a dispute window it pays out at most {payout_cap}."
+        "A verifier set of {threshold} of {members} was registered; at most {payout_cap} is locked in its trades."
     ),
 }
 

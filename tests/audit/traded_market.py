@@ -239,9 +239,9 @@ class TradedMarket:
         }, sealed=True)  # fmt: skip
         listed = [(record.index, outcome) for record, outcome in zip(records, outcomes, strict=True)]
         verdict = Verdict(head.id(), pack_outcomes(listed), root)
-        said = {"head": head, "verifiers": self.verifiers, "outcomes": listed, "receipts_root": root}
+        said = {"head": head, "outcomes": listed, "receipts_root": root}
         self.send(self.market, self.operator, abi.encode_decide(
-            **said, signatures=[self.verifier.sign(verdict.digest(self.domain))],
+            **said, verifiers=self.verifiers, signatures=[self.verifier.sign(verdict.digest(self.domain))],
         ))  # fmt: skip
         return said
 

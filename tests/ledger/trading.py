@@ -101,7 +101,6 @@ def settle(world: World, made: Deal, outcomes: dict[int, Outcome]) -> bytes:
     """Calldata of the settle() of the same verdict."""
     return encode_settle(
         head=made.head,
-        verifiers=world.known.verifier_set.key_set,
         outcomes=sorted(outcomes.items()),
         receipts_root=ROOT,
         proven=prove_records(made.records, sorted(outcomes)),

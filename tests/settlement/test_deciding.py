@@ -5,35 +5,39 @@ import time
 import pytest
 
 from ledger import queries as ledger
+from marketplace.clearing import actions as clearing
 from marketplace.clearing.models import Trade
 from marketplace.settlement import actions
 from marketplace.settlement.lockbatches import lock_batch_of
 from marketplace.settlement.models import SettlementBatch
 from suan.core.contract.proving import prove_records
 from suan.core.contract.records import Outcome, pack_outcomes
+from suan.core.contract.reject_codes import RejectCode, reject_words
 from suan.core.encoding import from_hex
-from suan.core.units import Price, billed_units, payment
+from suan.core.units import Price, billed_units, lock_payment, payment
 from tests.settlement.exchange import Exchange
 
 CEILING = 3_600
 PRICE = Price(10**18 // 2)
 RUN_PAYMENT = payment(PRICE, billed_units(1, CEILING))
+RUN_LOCK = lock_payment(PRICE, CEILING) * 5 // 4
+"""Payment and bond of one run."""
 
 
 @pytest.fixture
 def low_cap(settings) -> None:
-    """Verdicts pay out one run, and not two, in a dispute window: for a market deployed after this."""
-    settings.PAYOUT_CAP = RUN_PAYMENT * 3 // 2
+    """Payments and bonds of two runs may be locked, and not of three: for a market deployed after this."""
+    settings.PAYOUT_CAP = 2 * RUN_LOCK
 
 
 def head_time(exchange: Exchange) -> int:
     return int(exchange.world.anvil.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
 
-def lock_two(exchange: Exchange) -> None:
-    """Two trades of one run each, in one lock batch."""
+def lock(exchange: Exchange, bids: int) -> None:
+    """As many trades of one run each, in one lock batch."""
     exchange.offer()
-    for number in range(2):
+    for number in range(bids):
         exchange.bid(client_order_id=f"bid-{number}", runs=1)
     exchange.lock()
 
@@ -90,29 +94,24 @@ def with_money(exchange: Exchange, name: str) -> str:
     return address
 
 
-def test_what_the_payout_cap_left_is_settled_a_dispute_window_later(low_cap, exchange):
-    lock_two(exchange)
-    assert statuses() == ["locked", "locked"]
-    assert set(Trade.objects.values_list("price", flat=True)) == {PRICE}
+def test_a_fill_above_the_cap_of_its_verifiers_is_refused_with_its_reason_and_the_others_settle(
+    low_cap, exchange
+):
+    lock(exchange, 3)
+    assert sorted(statuses()) == ["locked", "locked", "locking"]  # a refusal counts when it is final
     deliver_all(exchange)
     cut(exchange)
     exchange.pass_window()
     observe(exchange)
-    assert sorted(statuses()) == ["closing", "settled"]
-    assert actions.settle_decided(now=head_time(exchange)) == 0  # not before the next window
     exchange.settle_chain(final=True)
-    exchange.pass_window()
-    observe(exchange)
-    assert statuses() == ["settled", "settled"]
-    exchange.settle_chain(final=True)
-    exchange.pass_window()
-    assert len(SettlementBatch.objects.get().settle_keys) == 2  # and nothing is planned for what has ended
-    buyer = exchange.world.chain_balances(exchange.buyer.address)
-    assert buyer == (100 * 10**18 - 2 * RUN_PAYMENT, 0, 0)
+    clearing.observe_locks(now=int(time.time()))
+    assert sorted(statuses()) == ["rejected", "settled", "settled"]
+    refused = Trade.objects.get(status="rejected")
+    assert refused.reject_reason == reject_words(RejectCode.CAP_REACHED)
 
 
 def test_a_disputed_trade_that_nobody_backs_is_refunded_and_the_rest_of_the_verdict_settles(exchange):
-    lock_two(exchange)
+    lock(exchange, 2)
     with_money(exchange, "stranger")
     deliver_all(exchange)
     settlement = cut(exchange)

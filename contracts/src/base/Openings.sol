@@ -8,7 +8,7 @@ import {Batches} from "../libraries/Batches.sol";
 import {BID_SIZE, CheckedClearing, CheckedOrder, Fills, OFFER_SIZE} from "../libraries/Fills.sol";
 import {Places} from "../libraries/Places.sol";
 import {RejectCodes} from "../libraries/RejectCodes.sol";
-import {State, Word, wordAt} from "../libraries/State.sol";
+import {EXPOSURE_KNOWN, State, Word, wordAt} from "../libraries/State.sol";
 import {SignedOrders} from "./SignedOrders.sol";
 
 /// @title Third part of the market: how a fill becomes a trade with money behind it
@@ -34,13 +34,14 @@ abstract contract Openings is SignedOrders {
         bytes calldata fills
     ) external whenNotPaused returns (bytes32 batchId) {
         if (msg.sender != operator) revert NotOperator(msg.sender);
-        if (!registry.isVerifierSet(verifierSet)) revert UnknownVerifierSet(verifierSet);
         uint256 length = fills.length / FILL_BYTES;
         if (length * FILL_BYTES != fills.length) revert LengthMismatch(length * FILL_BYTES, fills.length);
         _checkLength(length);
         Opening memory o;
         o.verifierSet = verifierSet;
         o.domain = _domainSeparatorV4();
+        o.payoutCap = registry.payoutCapOf(verifierSet); // of a registered set, or it reverts
+        o.exposure = uint128(_state.exposure[verifierSet]);
         _checkClearings(o, clearings);
         _checkOffers(o, offers, walletSignatures);
         _checkBids(o, bids, walletSignatures);
@@ -61,6 +62,7 @@ abstract contract Openings is SignedOrders {
             }
         }
         if (count == 0) return 0;
+        _state.exposure[o.verifierSet] = EXPOSURE_KNOWN | o.exposure;
         BatchHead memory head = BatchHead(++_state.batches, Batches.rootOf(leaves, count), o.verifierSet, uint32(count));
         batchId = Batches.idOf(head);
         _state.openBits[batchId] = (1 << count) - 1;
@@ -91,7 +93,7 @@ abstract contract Openings is SignedOrders {
             code = Fills.codeOfPair(offer, bid, fill, due);
         } else {
             uint256 bond;
-            (code, bond) = _lockFill(offer, bid, fill.runsOf());
+            (code, bond) = _lockFill(o, offer, bid, fill.runsOf());
             if (code == RejectCodes.NONE) return _record(offer, bid, fill, (bond << 144) | (due << 104) | index);
         }
         emit FillRejected(uint32(position), offer.hash, bid.hash, uint8(code));
@@ -99,7 +101,7 @@ abstract contract Openings is SignedOrders {
     }
 
     /// @dev Quantity of both orders, then money of both makers; writes if all of it is there.
-    function _lockFill(CheckedOrder memory offer, CheckedOrder memory bid, uint256 runs)
+    function _lockFill(Opening memory o, CheckedOrder memory offer, CheckedOrder memory bid, uint256 runs)
         private
         returns (uint256 code, uint256 bond)
     {
@@ -117,7 +119,7 @@ abstract contract Openings is SignedOrders {
             (code, nextBought) =
                 Places.takeRuns(bought.value, shift, fields.nonce(), runs, fields.runs(), fields.validUntil());
             if (code != RejectCodes.NONE) return (code, 0);
-            (code, bond) = _lockMoney(offer, bid, _state.accountOf(buyer), uint64(units)); // at most those of the offer
+            (code, bond) = _lockMoney(o, offer, bid, _state.accountOf(buyer), uint64(units)); // at most those of the offer
             if (code != RejectCodes.NONE) return (code, 0);
             sold.value = nextSold;
             bought.value = nextBought;
@@ -125,21 +127,27 @@ abstract contract Openings is SignedOrders {
     }
 
     /// @dev Both sides can pay and are allowed to, or nothing is written. The makers differ, so neither check spoils the other.
-    function _lockMoney(CheckedOrder memory offer, CheckedOrder memory bid, Word storage buyer, uint64 units)
-        private
-        returns (uint256, uint256 bond)
-    {
+    function _lockMoney(
+        Opening memory o,
+        CheckedOrder memory offer,
+        CheckedOrder memory bid,
+        Word storage buyer,
+        uint64 units
+    ) private returns (uint256, uint256 bond) {
         uint256 payment = Amounts.lockPaymentUp(uint96(offer.clearing.price), units);
         bond = Amounts.paymentDown(uint96(offer.bondPrice), units);
         Word storage provider = wordAt(offer.account);
         (uint256 buyers, uint256 providers) = (buyer.value, provider.value);
         if (payment > uint128(buyers)) return (RejectCodes.INSUFFICIENT_FUNDS, 0);
         if (bond > uint128(providers)) return (RejectCodes.INSUFFICIENT_BOND, 0);
+        uint256 exposure = o.exposure + payment + bond;
+        if (exposure > o.payoutCap) return (RejectCodes.CAP_REACHED, 0);
         if (offer.grant | bid.grant != 0) {
             if (!_maySpend(offer, bond) || !_maySpend(bid, payment)) return (RejectCodes.DELEGATE_NOT_ALLOWED, 0);
             _spend(offer, bond);
             _spend(bid, payment);
         }
+        o.exposure = exposure;
         buyer.value = Accounts.locking(buyers, payment);
         provider.value = Accounts.locking(providers, bond);
         return (RejectCodes.NONE, bond);

@@ -38,6 +38,8 @@ abstract contract SignedOrders is Custody {
         uint256 bidCount;
         bytes32 verifierSet;
         bytes32 domain;
+        uint256 exposure; // to the verifier set, with the trades of this call so far
+        uint256 payoutCap; // what it may not pass
     }
 
     /// @notice Fills of one open(), and so trades of one batch: the bits of a word, with room to spare.

@@ -99,8 +99,8 @@ interface IMarket is IMarketEvents {
 
     /// @notice Say how trades end, and start the dispute window. No money moves.
     /// @dev Anybody who holds k of n signatures, in ascending order of signer, over Verdict(bytes32 batch,bytes
-    /// outcomes,bytes32 receiptsRoot). Trades that are not open are passed over. Reverts with WrongKeySet, QuorumNotReached,
-    /// NothingOpen, MalformedOutcomes (also for a verdict in which settle() found an impossible outcome).
+    /// outcomes,bytes32 receiptsRoot). Trades that are not open are passed over; no trade is ever opened again, so
+    /// a verdict has effect once. Reverts with WrongKeySet, QuorumNotReached, NothingOpen, MalformedOutcomes.
     /// @return id hashStruct of the Verdict.
     function decide(
         BatchHead calldata head,
@@ -111,15 +111,9 @@ interface IMarket is IMarketEvents {
 
     /// @notice Pay, refund or slash as decided, once the dispute window is over. Quantity not used returns to both orders.
     /// @dev Anybody, any time after. Records: those of the verdict's outcomes, all of them, in order. A trade that is disputed or
-    /// ended is passed over; one whose outcome is impossible is open again (OutcomeRefused); one that would exceed the payout
-    /// cap of the verifiers waits for the next window. Reverts with WrongKeySet, LengthMismatch, InvalidProof, NothingOpen,
-    /// TooEarly, and PayoutCapReached if nothing else could be settled.
-    function settle(
-        BatchHead calldata head,
-        KeySet calldata verifiers,
-        Verdict calldata verdict,
-        Proven calldata proven
-    ) external;
+    /// ended is passed over; an outcome that the trade can not have refunds it. Reverts with LengthMismatch, InvalidProof,
+    /// InvalidOutcome (an index that is not its record's), NothingOpen, TooEarly.
+    function settle(BatchHead calldata head, Verdict calldata verdict, Proven calldata proven) external;
 
     /// @notice End open trades at once by the signature of the side that the outcome costs money: the buyer's for outcomes of
     /// kind settled, the provider's for refunded.
@@ -155,7 +149,7 @@ interface IMarket is IMarketEvents {
 
     /// @notice Settle a trade as attested, after the verifiers' silence on its verdict.
     /// @dev Anybody, from deliverBy + 2 * verificationGrace on. Reverts with InvalidProof, WrongKeySet, TradeNotOpen,
-    /// TradeNotAttested, TooEarly, PayoutCapReached.
+    /// TradeNotAttested, TooEarly.
     function payAttested(BatchHead calldata head, KeySet calldata verifiers, Proven calldata proven) external;
 
     // ------------------------------------------------------------------------------------------------ disputes
@@ -194,9 +188,8 @@ interface IMarket is IMarketEvents {
     ) external;
 
     /// @notice End a disputed trade without a ruling. A settled outcome without a revealed receipt falls after revealBy: the
-    /// trade is refunded and the challenger was right. Any other stands after ruleBy, and the challenger's bond is free; it
-    /// keeps to the payout cap as in settle().
-    /// @dev Anybody. Reverts with InvalidProof, NotDisputed, TooEarly, PayoutCapReached.
+    /// trade is refunded and the challenger was right. Any other stands after ruleBy, and the challenger's bond is free.
+    /// @dev Anybody. Reverts with InvalidProof, NotDisputed, TooEarly.
     function timeOut(BatchHead calldata head, Proven calldata proven) external;
 
     // ------------------------------------------------------------------------------------------------ sessions
@@ -241,12 +234,12 @@ interface IMarket is IMarketEvents {
     /// @notice What was attested for a trade of a batch; zero if nothing.
     function attestationOf(bytes32 batchId, uint32 index) external view returns (uint32 runsDelivered, uint64 units);
 
-    /// @notice Bits of the trades that wait under a verdict (low 200), from when it settles (next 40), and whether it held an impossible outcome (bit 255). The id is hashStruct of
+    /// @notice Bits of the trades that wait under a verdict (low 200), and from when it settles (next 40). The id is hashStruct of
     /// Verdict.
     function decided(bytes32 verdict) external view returns (uint256);
 
-    /// @notice What verdicts of the set have paid out in the present window.
-    function paidOut(bytes32 verifierSet) external view returns (uint256);
+    /// @notice Payments and bonds, base units, that are locked in trades of the set; never more than its payout cap.
+    function exposureOf(bytes32 verifierSet) external view returns (uint256);
 
     /// @notice Who disputes a trade, with which bond, until when a receipt may be revealed and arbiters may rule.
     function disputeOf(bytes32 batchId, uint256 index)

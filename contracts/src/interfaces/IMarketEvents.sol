@@ -53,8 +53,6 @@ interface IMarketEvents is IMarketTypes {
     error WrongKeySet(bytes32 expected, bytes32 given);
     /// @notice Outcomes are 14 bytes each, in strictly ascending order of an index that the batch has.
     error MalformedOutcomes(bytes32 batchId);
-    /// @notice The verifiers of the set have paid out what they may in this window; settle again from `from`.
-    error PayoutCapReached(bytes32 verifierSet, uint256 from);
     /// @notice The trade is closed already.
     error TradeNotOpen(bytes32 trade);
     /// @notice An outcome that the rules of Verdict forbid for this trade.
@@ -109,10 +107,9 @@ interface IMarketEvents is IMarketTypes {
     event BatchDecided(
         bytes32 indexed batchId, bytes32 indexed verdict, uint256 bits, bytes32 receiptsRoot, uint40 settleAfter
     );
-    /// @notice settle() ended the trades whose bits are set in `bits` as the verdict says; the TradeClosed events precede.
+    /// @notice settle() ended the trades whose bits are set in `bits` as the verdict says, and refunded those of which it said what
+    /// they can not have; the TradeClosed events precede.
     event BatchSettled(bytes32 indexed batchId, bytes32 indexed verdict, uint256 bits);
-    /// @notice The verdict's outcome is none that the trade can have: the trade is open again.
-    event OutcomeRefused(bytes32 indexed trade, uint256 outcome);
     /// @notice A trade ended; its payment and bond are not locked any more.
     /// @dev outcome: index 8 | kind 8 | runsDelivered 32 | units 64. amounts: paid 128 | feeOrSlashed 128. Settled: `paid` is the
     /// payment before the fee; the provider got paid - fee and the bond, the treasury the fee, the buyer the rest of the lock.

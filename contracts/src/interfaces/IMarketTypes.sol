@@ -99,8 +99,9 @@ interface IMarketTypes {
         uint32 count;
     }
 
-    /// @notice Keys that decide together, and the most that their verdicts may pay out in one payout window (a dispute window
-    /// long). The id of a set is the hash of this.
+    /// @notice Keys that decide together, and the most that may be locked, payments and bonds, in trades that name them. A trade
+    /// that ends by verdict was locked for a dispute window at least, so in no dispute window do their verdicts move more than
+    /// this. The id of a set is the hash of this.
     struct KeySet {
         address[] members; // ascending
         uint8 threshold;

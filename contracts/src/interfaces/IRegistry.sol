@@ -249,6 +249,10 @@ interface IRegistry {
         view
         returns (address[] memory members, uint8 threshold, uint96 payoutCap);
 
+    /// @notice The payout cap (base units) of a registered set.
+    /// @dev Reverts with UnknownVerifierSet.
+    function payoutCapOf(bytes32 id) external view returns (uint96);
+
     /// @notice Whether the set was registered.
     function isVerifierSet(bytes32 id) external view returns (bool);
 }

@@ -9,9 +9,9 @@ import {Places} from "./Places.sol";
 import {Records} from "./Records.sol";
 import {Rules, State, Word} from "./State.sol";
 
-/// @dev What the trades of one call add up to for the accounts that all of them share.
+/// @dev What the trades of one call add up to for the accounts that all of them share, and for their verifier set.
 struct Totals {
-    uint256 paid;
+    uint256 freed; // payments and bonds that are not locked any more
     uint256 fee;
     uint256 rerun;
     uint256 pool;
@@ -39,20 +39,9 @@ library Closings {
         uint256 outcome,
         Totals memory totals
     ) internal {
-        closePaying(self, rules, r, outcome, paymentOf(r, outcome), totals);
-    }
-
-    /// @dev The same for whoever knows already that `paid` is paymentOf() both.
-    function closePaying(
-        State storage self,
-        Rules memory rules,
-        IMarketTypes.Record calldata r,
-        uint256 outcome,
-        uint256 paid,
-        Totals memory totals
-    ) internal {
         unchecked {
             // Sums of parts of what is locked: below 2^96, see Accounts.
+            uint256 paid = paymentOf(r, outcome);
             uint256 bond = r.bond();
             uint256 units = r.lockedUnits();
             uint256 payment = Amounts.lockPaymentUp(r.price(), uint64(units));
@@ -60,9 +49,8 @@ library Closings {
             uint256 toProvider = bond;
             if (outcome.kindOf() == Records.SETTLED) {
                 second = Amounts.feeDown(paid, rules.feeBps);
-                totals.paid += paid; // units <= those locked, so it is <= payment
                 totals.fee += second;
-                toProvider = bond + paid - second;
+                toProvider = bond + paid - second; // units <= those locked, so paid <= payment
                 units -= outcome.unitsOf();
             } else if (outcome.kindOf() == Records.SLASHED) {
                 second = bond;
@@ -72,6 +60,7 @@ library Closings {
                 totals.rerun += rerun;
                 totals.pool += bond - rerun;
             }
+            totals.freed += payment + bond;
             self.accountOf(r.provider()).release(bond, toProvider);
             self.accountOf(r.buyer()).release(payment, payment - paid);
             _giveBack(self, r, units, r.runs() - outcome.runsOf());
@@ -89,8 +78,12 @@ library Closings {
         }
     }
 
-    /// @notice Pay the accounts that all trades of a call share.
-    function payTotals(State storage self, Rules memory rules, Totals memory totals) internal {
+    /// @notice Pay the accounts that all trades of a call share, and lower the exposure to their verifier set.
+    function payTotals(State storage self, Rules memory rules, bytes32 verifierSet, Totals memory totals) internal {
+        unchecked {
+            // Each of these trades raised it by as much when it was locked.
+            self.exposure[verifierSet] -= totals.freed;
+        }
         if (totals.fee != 0) self.accounts[rules.treasury].credit(totals.fee);
         if (totals.rerun != 0) self.accounts[rules.rerunAccount].credit(totals.rerun);
         if (totals.pool != 0) self.accounts[rules.pool].credit(totals.pool);

@@ -47,11 +47,9 @@ library Disputes {
         if (challenger.available() < rules.disputeBond) {
             revert IMarketEvents.InsufficientAvailable(msg.sender, uint128(challenger.available()), rules.disputeBond);
         }
-        uint256 outcome = _outcomeFor(r, verdict.outcomes);
-        // settle() refuses an outcome that is impossible; a dispute must not carry it past that check.
-        if (!r.allows(outcome)) revert IMarketEvents.InvalidOutcome(r.trade);
+        uint256 outcome = r.possible(_outcomeFor(r, verdict.outcomes)); // as settle() would have read it
         challenger.lock(rules.disputeBond);
-        self.decided[id] = (waiting ^ bit) & Verdicts.BITS == 0 ? waiting & Verdicts.REFUSED : waiting ^ bit;
+        self.decided[id] = (waiting ^ bit) & Verdicts.BITS == 0 ? 0 : waiting ^ bit;
         _note(self, rules, batchId, r, outcome, id, verdict.receiptsRoot);
     }
 
@@ -144,9 +142,9 @@ library Disputes {
         outcome = Records.outcomeOf(r.index(), outcome.kindOf(), outcome.runsOf(), outcome.unitsOf());
         if (!r.allows(outcome)) revert IMarketEvents.InvalidOutcome(r.trade);
         if (outcome != d.outcome) {
-            _overturn(self, rules, d, r, outcome);
+            _overturn(self, rules, head.verifierSet, d, r, outcome);
         } else {
-            _uphold(self, rules, d, r, outcome);
+            _uphold(self, rules, head.verifierSet, d, r, outcome);
         }
     }
 
@@ -162,40 +160,14 @@ library Disputes {
         bool unbacked = uint256(d.outcome).kindOf() == Records.SETTLED && !d.revealed;
         if (unbacked && d.challenger != r.provider()) {
             if (block.timestamp < d.revealBy) revert IMarketEvents.TooEarly(r.trade, d.revealBy);
-            _overturn(self, rules, d, r, Records.outcomeOf(r.index(), Records.REFUNDED, 0, 0));
+            _overturn(self, rules, head.verifierSet, d, r, Records.outcomeOf(r.index(), Records.REFUNDED, 0, 0));
             return;
         }
         if (block.timestamp < d.ruleBy) revert IMarketEvents.TooEarly(r.trade, d.ruleBy);
         // Nobody ruled: what was decided stands, and nobody loses a bond for the arbiters' silence.
         self.accounts[d.challenger].release(d.bond, d.bond);
-        _stand(self, rules, batchId, head.verifierSet, r, d.outcome);
+        _end(self, rules, head.verifierSet, r, d.outcome);
         emit IMarketEvents.DisputeRuled(r.trade, d.outcome, d.challenger, d.bond, address(0), 0, 0);
-    }
-
-    /// @dev What verifiers decided and nobody ruled on keeps to their payout cap as in settle(): a dispute is no way around it.
-    function _stand(
-        State storage self,
-        Rules memory rules,
-        bytes32 batchId,
-        bytes32 verifierSet,
-        IMarketTypes.Record calldata r,
-        uint256 outcome
-    ) private {
-        uint256 paid = outcome.kindOf() == Records.SETTLED ? Amounts.paymentDown(r.price(), outcome.unitsOf()) : 0;
-        if (paid != 0) {
-            (,, uint96 payoutCap) = IRegistry(rules.registry).verifierSetOf(verifierSet);
-            if (paid > payoutCap) {
-                self.openBits[batchId] |= 1 << r.index();
-                emit IMarketEvents.OutcomeRefused(r.trade, outcome);
-                return;
-            }
-            paid += Verdicts.paidOut(self, verifierSet, rules.disputeWindow);
-            if (paid > payoutCap) {
-                revert IMarketEvents.PayoutCapReached(verifierSet, Verdicts.nextWindow(rules.disputeWindow));
-            }
-            Verdicts.notePaid(self, verifierSet, rules.disputeWindow, paid);
-        }
-        _end(self, rules, r, outcome);
     }
 
     /// @dev The decision was wrong. The loser is the side to which the ruling leaves less than the decision did. The challenger is
@@ -204,6 +176,7 @@ library Disputes {
     function _overturn(
         State storage self,
         Rules memory rules,
+        bytes32 verifierSet,
         Dispute memory d,
         IMarketTypes.Record calldata r,
         uint256 outcome
@@ -213,8 +186,8 @@ library Disputes {
         (address payer, uint256 there) = (address(0), 0);
         if (toProvider < wasProviders) (payer, there) = (r.provider(), toProvider);
         else if (toBuyer < wasBuyers) (payer, there) = (r.buyer(), toBuyer);
-        if (payer == d.challenger) return _uphold(self, rules, d, r, outcome);
-        Totals memory totals = _end(self, rules, r, outcome);
+        if (payer == d.challenger) return _uphold(self, rules, verifierSet, d, r, outcome);
+        Totals memory totals = _end(self, rules, verifierSet, r, outcome);
         if (payer == r.provider() && outcome.kindOf() == Records.SLASHED) (payer, there) = (rules.pool, totals.pool);
         uint256 reward = there < d.bond ? there : d.bond;
         if (reward != 0) self.accounts[payer].debit(reward);
@@ -239,23 +212,27 @@ library Disputes {
     function _uphold(
         State storage self,
         Rules memory rules,
+        bytes32 verifierSet,
         Dispute memory d,
         IMarketTypes.Record calldata r,
         uint256 outcome
     ) private {
         address attacked = d.challenger == r.provider() ? r.buyer() : r.provider();
-        _end(self, rules, r, outcome);
+        _end(self, rules, verifierSet, r, outcome);
         self.accounts[d.challenger].release(d.bond, 0);
         self.accounts[attacked].credit(d.bond);
         emit IMarketEvents.DisputeRuled(r.trade, outcome, d.challenger, d.bond, attacked, d.bond, 0);
     }
 
-    function _end(State storage self, Rules memory rules, IMarketTypes.Record calldata r, uint256 outcome)
-        private
-        returns (Totals memory totals)
-    {
+    function _end(
+        State storage self,
+        Rules memory rules,
+        bytes32 verifierSet,
+        IMarketTypes.Record calldata r,
+        uint256 outcome
+    ) private returns (Totals memory totals) {
         self.close(rules, r, outcome, totals);
-        self.payTotals(rules, totals);
+        self.payTotals(rules, verifierSet, totals);
     }
 
     function _take(State storage self, bytes32 batchId, IMarketTypes.Record calldata r)

@@ -10,7 +10,6 @@ import {Quorums} from "./Quorums.sol";
 import {Records} from "./Records.sol";
 import {Signatures} from "./Signatures.sol";
 import {Rules, State} from "./State.sol";
-import {Verdicts} from "./Verdicts.sol";
 
 /// @title How trades end without a verdict: by the signature of the side that loses, or by time
 /// @dev Code of its own, called by the market; it runs on the market's state.
@@ -46,7 +45,7 @@ library Endings {
         }
         if (left == bits) revert IMarketEvents.NothingOpen(batchId);
         self.openBits[batchId] = left;
-        self.payTotals(rules, totals);
+        self.payTotals(rules, head.verifierSet, totals);
     }
 
     /// @dev Whoever loses by an outcome may say so: a buyer that pays, a provider that gets nothing.
@@ -80,6 +79,7 @@ library Endings {
         }
         if (left == bits) revert IMarketEvents.NothingOpen(batchId);
         self.openBits[batchId] = left;
+        self.payTotals(rules, head.verifierSet, totals);
     }
 
     /// @dev See IMarket.attestDelivery.
@@ -125,13 +125,7 @@ library Endings {
         Totals memory totals;
         self.openBits[batchId] ^= 1 << r.index();
         self.close(rules, r, Records.outcomeOf(r.index(), Records.SETTLED, attested >> 64, uint64(attested)), totals);
-        uint256 paid = Verdicts.paidOut(self, head.verifierSet, rules.disputeWindow) + totals.paid;
-        // A single payment above the whole cap may go alone: it was attested, and no window would ever have room for it.
-        if (paid > verifiers.payoutCap && paid != totals.paid) {
-            revert IMarketEvents.PayoutCapReached(head.verifierSet, Verdicts.nextWindow(rules.disputeWindow));
-        }
-        Verdicts.notePaid(self, head.verifierSet, rules.disputeWindow, paid);
-        self.payTotals(rules, totals);
+        self.payTotals(rules, head.verifierSet, totals);
     }
 
     function _proveOpen(State storage self, IMarketTypes.BatchHead calldata head, IMarketTypes.Proven calldata proven)

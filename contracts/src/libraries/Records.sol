@@ -123,6 +123,12 @@ library Records {
         return uint64(outcome);
     }
 
+    /// @notice What a verdict with this outcome means for the trade: an outcome that it can not have refunds it.
+    /// @dev So no verdict, however wrong, opens a trade again, and whoever signs nonsense gains no more than by a refund.
+    function possible(IMarketTypes.Record calldata r, uint256 outcome) internal pure returns (uint256) {
+        return allows(r, outcome) ? outcome : outcomeOf(index(r), REFUNDED, 0, 0);
+    }
+
     /// @notice Whether the trade can end so.
     function allows(IMarketTypes.Record calldata r, uint256 outcome) internal pure returns (bool) {
         uint256 kind = kindOf(outcome);

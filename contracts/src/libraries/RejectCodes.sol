@@ -5,7 +5,8 @@ pragma solidity 0.8.37;
 /// @notice The first rule that a fill breaks gives the code. Rules are asked in this order: indexes (13); the offer by itself,
 /// then the bid by itself: clearing (13), deliver by passed (2), fee (10), price (6), size (13), signature (1), delegate (11);
 /// then the two together: same maker (12), clearing (5), runs (13), deliver by too far (15); then of each order, the offer first:
-/// cancelled (3), quantity (7), valid until (2), and at last funds (8), bond (9), spend caps (11).
+/// cancelled (3), quantity (7), valid until (2), and at last funds (8), bond (9), cap of the verifier set (14),
+/// spend caps (11).
 library RejectCodes {
     uint256 internal constant NONE = 0;
     uint256 internal constant BAD_SIGNATURE = 1; // malformed, over other fields, or of a key that never was a delegate of the maker
@@ -20,6 +21,7 @@ library RejectCodes {
     uint256 internal constant DELEGATE_NOT_ALLOWED = 11; // other side, run out, worst price or spend cap passed
     uint256 internal constant SAME_MAKER = 12;
     uint256 internal constant BAD_INDEX = 13; // outside an array, runs outside the bid, no work at all, or more than can be counted
+    uint256 internal constant CAP_REACHED = 14; // with this trade more than the payout cap of its verifier set would be locked
     uint256 internal constant DELIVER_BY_TOO_FAR = 15; // more than 30 days ahead: the lock would last too long
     uint256 internal constant SESSION_NOT_OPEN = 16; // never opened, or closed
     uint256 internal constant VOUCHER_NOT_GREATER = 17; // it adds nothing to what was paid

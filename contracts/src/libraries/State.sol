@@ -20,6 +20,9 @@ function slotOf(Word storage word) pure returns (uint256 slot) {
     }
 }
 
+/// @dev Set in State.exposure once a set was used: its word is created once, and never falls back to nothing.
+uint256 constant EXPOSURE_KNOWN = 1 << 255;
+
 /// @dev A dispute of one trade. Three words.
 struct Dispute {
     address challenger; // slot 0
@@ -39,7 +42,7 @@ struct State {
     mapping(bytes32 grant => uint256) spent; // day 128 | base units 128
     mapping(bytes32 batchId => uint256) openBits;
     mapping(bytes32 verdict => uint256) decided; // settleAfter 40 (from bit 200) | bits 200
-    mapping(bytes32 verifierSet => uint256) paidOut; // window 128 | base units 128
+    mapping(bytes32 verifierSet => uint256) exposure; // known 1 (bit 255) | base units locked in open trades of the set
     mapping(bytes32 batchId => mapping(uint256 index => uint256)) attestations; // runsDelivered 32 | units 64
     mapping(bytes32 batchId => mapping(uint256 index => Dispute)) disputes;
     mapping(bytes32 session => uint256) sessions; // known 1 (bit 255) | closed 1 | paid 96

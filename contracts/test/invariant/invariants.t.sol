@@ -77,7 +77,7 @@ contract InvariantsTest is Test {
         _check();
     }
 
-    function invariant_1_to_7() external view {
+    function invariant_1_to_8() external view {
         _check();
     }
 
@@ -93,6 +93,7 @@ contract InvariantsTest is Test {
         vm.assertFalse(handler.paidMoreThanLocked(), "4: nothing pays more than it locked");
         vm.assertTrue(handler.placesAreRight(), "5: consumed <= peak <= quantity");
         vm.assertTrue(handler.booksAreRight(), "6: the events replayed are the storage");
+        vm.assertLe(handler.openLocks(), 40 ether, "8: no more is locked in trades than the cap of their set");
         vm.assertFalse(handler.somebodyLostMore(), "7: nothing leaves an account without authority");
     }
 }

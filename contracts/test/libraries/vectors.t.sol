@@ -268,7 +268,7 @@ contract VectorsTest is MarketTest {
         (rules.treasury, rules.pool, rules.rerunAccount, rules.feeBps) = (treasury, pool, rerun, feeBps);
         Totals memory totals;
         _state.close(rules, record, outcome, totals);
-        _state.payTotals(rules, totals);
+        _state.payTotals(rules, bytes32(0), totals);
     }
 
     function contains(IMarketTypes.BatchHead calldata head, IMarketTypes.Proven calldata proven)

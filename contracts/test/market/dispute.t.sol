@@ -78,10 +78,12 @@ contract DisputeOpeningTest is DisputeTest {
         this.disputeAs(buyer, outcomes, 0);
     }
 
-    function test_an_impossible_outcome_is_not_disputed_because_it_is_refused_anyway() external {
-        Outcome[] memory outcomes = _decideBoth(Outcome(SETTLED, 4, type(uint64).max));
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidOutcome.selector, lock.records[0].trade));
-        this.disputeAs(provider, outcomes, 0);
+    function test_an_impossible_outcome_is_disputed_as_the_refund_that_it_is() external {
+        _disputed(provider, Outcome(SETTLED, 4, type(uint64).max));
+        _rule(_lock(), 0, Outcome(REFUNDED, 0, 0));
+        vm.assertEq(
+            _available(buyer), FUNDS - 4 * PRICE + DISPUTE_BOND, "the ruling confirms it: the bond is the buyer's"
+        );
     }
 
     function test_the_record_is_of_the_batch() external {

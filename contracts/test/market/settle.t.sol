@@ -96,13 +96,16 @@ contract SettleTest is MarketTest {
         _assertInvalid(SETTLED, 3, 3 * CEILING / 10 - 1);
     }
 
-    function test_a_tenth_of_an_odd_ceiling_is_rounded_up() external {
-        Lock memory lock = _openAt(PRICE, 11, 1);
-        _closeOne(lock, SETTLED, 1, 1);
-        vm.assertEq(market.openBits(lock.id), 1, "refused");
-        _closeOne(lock, SETTLED, 1, 2);
-        vm.assertEq(market.openBits(lock.id), 0, "two are a tenth of eleven");
-        vm.assertEq(_locked(buyer), 0, "settled");
+    function testFuzz_a_tenth_of_any_ceiling_is_rounded_up(uint64 ceiling) external {
+        ceiling = uint64(bound(ceiling, 1, CEILING));
+        uint64 least = (ceiling + 9) / 10;
+        Lock memory lock = _openAt(PRICE, ceiling, 1);
+        _closeOne(lock, SETTLED, 1, least);
+        uint256 paid = uint256(PRICE) * least / CEILING;
+        _assertAccount(buyer, FUNDS - paid, 0, "the least that a run is billed");
+        Lock memory other = _openAt(PRICE, ceiling, 2);
+        _closeOne(other, SETTLED, 2, 2 * least - 1);
+        _assertAccount(buyer, FUNDS - paid, 0, "one unit less for two runs refunds");
     }
 
     function test_settled_bills_at_most_every_ceiling() external {
@@ -118,23 +121,48 @@ contract SettleTest is MarketTest {
         _assertInvalid(SLASHED, 1, CEILING);
     }
 
-    function testFuzz_unknown_kinds_are_refused(uint8 kind) external {
+    function testFuzz_unknown_kinds_refund(uint8 kind) external {
         _assertInvalid(uint8(bound(kind, 3, 255)), 1, CEILING);
     }
 
-    function test_a_refused_trade_is_open_again_and_its_neighbours_settle() external {
+    function test_what_a_trade_can_not_have_refunds_it_and_its_neighbours_settle() external {
         Lock memory lock = _openMany(3);
         Outcome[] memory outcomes = _settled(3);
         outcomes[1].units = CEILING + 1;
         bytes32 id = _decide(lock, _indices(3), outcomes);
         vm.warp(START + WINDOW);
         vm.expectEmit(true, true, false, true, address(market));
-        emit IMarketEvents.BatchSettled(lock.id, id, 5);
+        emit IMarketEvents.BatchSettled(lock.id, id, 7);
         _settle(lock, _indices(3), outcomes);
-        vm.assertEq(market.openBits(lock.id), 2, "open again");
-        vm.assertEq(market.decided(id), 1 << 255, "and waits no more, and cannot be decided again");
-        _close(lock, _only(1), _settled(1));
-        _assertAccount(buyer, FUNDS - 3 * PRICE, 0, "a new verdict ends it");
+        vm.assertEq(market.openBits(lock.id), 0, "no trade is opened again");
+        vm.assertEq(market.decided(id), 0, "and nothing waits");
+        _assertAccount(buyer, FUNDS - 2 * PRICE, 0, "buyer");
+    }
+
+    /// @dev The same signatures have effect once, and no verdict displaces what waits under another or under itself.
+    function testFuzz_a_verdict_sent_again_moves_nothing(uint8 first, uint8 second, uint40 pause, bool settled)
+        external
+    {
+        Lock memory lock = _openMany(3);
+        uint256[] memory some = _bitsOf(bound(first, 1, 7));
+        uint256[] memory others = _bitsOf(bound(second, 1, 7));
+        bytes32 id = _decide(lock, some, _settled(some.length));
+        receiptsRoot = keccak256("another verdict");
+        try this.decide(lock, others, _settled(others.length)) {} catch {}
+        vm.warp(START + bound(pause, 0, 3 * WINDOW));
+        receiptsRoot = RECEIPTS_ROOT;
+        if (settled && block.timestamp >= START + WINDOW) _settle(lock, some, _settled(some.length));
+        (uint256 waits, uint256 open_) = (market.decided(id), market.openBits(lock.id));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
+        this.decide(lock, some, _settled(some.length));
+        vm.assertEq(market.decided(id), waits, "what waits");
+        vm.assertEq(market.openBits(lock.id), open_, "what is open");
+        vm.warp(START + 100 days);
+        if (waits != 0) _settle(lock, some, _settled(some.length));
+        receiptsRoot = keccak256("another verdict");
+        try this.settle(lock, others, _settled(others.length)) {} catch {}
+        if (market.openBits(lock.id) != 0) _refund(lock, _indices(3));
+        vm.assertEq(_locked(buyer) + _locked(provider), 0, "nothing is locked for ever");
     }
 
     function test_a_trade_that_another_verdict_decided_is_passed_over() external {
@@ -184,15 +212,6 @@ contract SettleTest is MarketTest {
         vm.assertEq(_locked(buyer), 0, "settled by anybody");
     }
 
-    function test_the_set_is_that_of_the_batch() external {
-        Lock memory lock = _openOne(1);
-        _decide(lock, _indices(1), _settled(1));
-        vm.warp(START + WINDOW);
-        payoutCap += 1; // another set
-        vm.expectPartialRevert(IMarketEvents.WrongKeySet.selector);
-        this.settle(lock, _indices(1), _settled(1));
-    }
-
     function test_one_record_twice_is_no_proof() external {
         Lock memory lock = _openMany(2);
         _decide(lock, _indices(2), _settled(2));
@@ -203,7 +222,7 @@ contract SettleTest is MarketTest {
         flags[0] = true;
         IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(2));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));
-        market.settle(lock.head, _verifierKeySet(), verdict, _proven(twice, new bytes32[](0), flags));
+        market.settle(lock.head, verdict, _proven(twice, new bytes32[](0), flags));
     }
 
     function test_a_part_of_the_verdict_is_not_settled() external {
@@ -213,7 +232,7 @@ contract SettleTest is MarketTest {
         IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(2));
         IMarketTypes.Proven memory first = _proveOne(lock, 0);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.LengthMismatch.selector, 14, 28));
-        market.settle(lock.head, _verifierKeySet(), verdict, first);
+        market.settle(lock.head, verdict, first);
     }
 
     function test_outcomes_and_records_name_the_same_trades() external {
@@ -223,7 +242,7 @@ contract SettleTest is MarketTest {
         IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(1)); // of the first
         IMarketTypes.Proven memory second = _proveOne(lock, 1);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidOutcome.selector, lock.records[1].trade));
-        market.settle(lock.head, _verifierKeySet(), verdict, second);
+        market.settle(lock.head, verdict, second);
     }
 
     function test_a_pause_does_not_hold_money_back() external {
@@ -250,7 +269,7 @@ contract SettleTest is MarketTest {
         flags[0] = true;
         IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(2));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));
-        market.settle(lock.head, _verifierKeySet(), verdict, _proven(lock.records, new bytes32[](0), flags));
+        market.settle(lock.head, verdict, _proven(lock.records, new bytes32[](0), flags));
     }
 
     function test_an_invented_batch_has_nothing_open() external {
@@ -268,7 +287,7 @@ contract SettleTest is MarketTest {
         path[0] = lock.head.root; // a proof of nothing
         IMarketTypes.Proven memory nothing = _proven(new Record[](0), path, new bool[](0));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidLength.selector, 0, 1));
-        market.settle(lock.head, _verifierKeySet(), IMarketTypes.Verdict("", RECEIPTS_ROOT), nothing);
+        market.settle(lock.head, IMarketTypes.Verdict("", RECEIPTS_ROOT), nothing);
     }
 
     function test_a_provider_that_is_the_treasury_too_gets_its_own_fee() external {
@@ -293,18 +312,29 @@ contract SettleTest is MarketTest {
         emit IMarketEvents.TradeClosed(r.trade, Packing.outcomeWord(r.index, end), Packing.amounts(paid, second));
     }
 
-    /// @dev An outcome that the trade can not have leaves it open, with all its money locked.
+    function decide(Lock memory lock, uint256[] memory indices, Outcome[] memory outcomes) external {
+        _decide(lock, indices, outcomes);
+    }
+
+    function _bitsOf(uint256 mask) private pure returns (uint256[] memory indices) {
+        indices = new uint256[]((mask & 1) + ((mask >> 1) & 1) + (mask >> 2));
+        uint256 next;
+        for (uint256 i; i < 3; ++i) {
+            if ((mask >> i) & 1 == 1) indices[next++] = i;
+        }
+    }
+
+    /// @dev An outcome that the trade can not have refunds it: nobody is paid.
     function _assertInvalid(uint8 kind, uint32 runs, uint64 units) private {
         Lock memory lock = _openOne(4);
-        (uint256 before, uint256 bond) = (_locked(buyer), _locked(provider));
         _decide(lock, _indices(1), _outcome(kind, runs, units));
         vm.warp(block.timestamp + WINDOW);
-        vm.expectEmit(true, false, false, true, address(market));
-        emit IMarketEvents.OutcomeRefused(lock.records[0].trade, Packing.outcomeWord(0, Outcome(kind, runs, units)));
+        _expectClosed(lock.records[0], Outcome(REFUNDED, 0, 0), 0, 0);
         _settle(lock, _indices(1), _outcome(kind, runs, units));
-        vm.assertEq(market.openBits(lock.id), 1, "open again");
-        vm.assertEq(_locked(buyer), before, "payment stays locked");
-        vm.assertEq(_locked(provider), bond, "bond stays locked");
+        vm.assertEq(market.openBits(lock.id), 0, "it ended");
+        vm.assertEq(_locked(buyer) + _locked(provider), 0, "nothing is locked");
+        vm.assertEq(_available(buyer), FUNDS, "payment");
+        vm.assertEq(_available(provider), FUNDS, "bond");
         vm.assertEq(_available(rerun) + _available(treasury) + _available(pool), 0, "nobody was paid");
     }
 

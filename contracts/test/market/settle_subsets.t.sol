@@ -71,6 +71,6 @@ contract SettleSubsetsTest is MarketTest {
         IMarketTypes.Verdict memory verdict = _verdictOf(records, outcomes);
         IMarketTypes.Proven memory proven = _proven(records, path, flags);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));
-        market.settle(lock.head, _verifierKeySet(), verdict, proven);
+        market.settle(lock.head, verdict, proven);
     }
 }

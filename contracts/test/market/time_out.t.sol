@@ -69,35 +69,3 @@ contract TimeOutTest is DisputeTest {
         this.timeOut();
     }
 }
-
-/// @dev The same market with verifiers that may pay out three runs of a window.
-contract TimeOutUnderTheCapTest is DisputeTest {
-    function setUp() public override {
-        payoutCap = uint96(3 * PRICE);
-        super.setUp();
-    }
-
-    function test_a_dispute_is_no_way_around_the_payout_cap() external {
-        Outcome[] memory outcomes = _decideBoth(Outcome(SETTLED, 4, 2 * CEILING));
-        _dispute(provider, _lock(), _indices(2), outcomes, 0);
-        vm.warp(START + 2 * WINDOW);
-        _settle(_lock(), _indices(2), outcomes); // two of three runs
-        vm.expectRevert(
-            abi.encodeWithSelector(IMarketEvents.PayoutCapReached.selector, verifierSet, uint256(START + 3 * WINDOW))
-        );
-        this.timeOut();
-        vm.warp(START + 3 * WINDOW);
-        _timeOut(_lock(), 0);
-        vm.assertEq(market.paidOut(verifierSet), 2 * PRICE, "counted");
-        _assertAccount(buyer, FUNDS - 4 * PRICE, 0, "both paid");
-    }
-
-    function test_above_the_whole_cap_the_trade_is_open_again() external {
-        _disputed(provider, Outcome(SETTLED, 4, 4 * CEILING));
-        vm.warp(START + 2 * WINDOW);
-        _timeOut(_lock(), 0);
-        vm.assertEq(market.openBits(lock.id), 1, "open");
-        vm.assertEq(_total(buyer), FUNDS, "nothing was paid");
-        _assertAccount(provider, FUNDS - 1.6 ether, 1.6 ether, "the dispute bond is free, those of the trades are not");
-    }
-}

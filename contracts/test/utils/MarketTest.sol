@@ -123,7 +123,7 @@ abstract contract MarketTest is OpeningTest {
 
     function _settle(Lock memory lock, uint256[] memory indices, Outcome[] memory outcomes) internal {
         IMarketTypes.Verdict memory verdict = _verdictOf(_pick(lock.records, indices), outcomes);
-        market.settle(lock.head, _verifierKeySet(), verdict, _prove(lock, indices));
+        market.settle(lock.head, verdict, _prove(lock, indices));
     }
 
     /// @dev Decides, lets the dispute window pass, settles.

@@ -104,6 +104,7 @@ class Draft:
             fee_bps=chain.fee_bps,
             bond_bps=chain.bond_bps,
             bond_floor_price=chain.bond_floor_price,
+            payout_cap=chain.verifier_set.payout_cap,
             measured_mflops=None if self.node is None else self.node.rate_mflops,
         )
         check = check_bid if isinstance(self.struct, Bid) else check_offer

@@ -36,9 +36,6 @@ DISPUTES_PER_SWEEP_MAX = 200
 TRIES_MAX = 50
 CLOCK_SECONDS = 1
 """The chain's clock may be behind ours by a block."""
-ENDINGS = ("TradeClosed", "OutcomeRefused")
-"""What the chain says of a trade that its verdict, or its dispute, no longer holds."""
-
 log = logging.getLogger(__name__)
 
 
@@ -81,8 +78,7 @@ def plan_decide(settlement: SettlementBatch, batch: LockBatch) -> bool:
 def settle_decided(*, now: int) -> int:
     """Plan settle(...) for verdicts whose dispute window is over; returns how many. Nothing while halted.
 
-    What a settlement left (it failed, or the payout cap of the verifiers was reached) is planned again one window later,
-    as long as trades of the verdict wait.
+    A settlement that failed is planned again one window later, as long as trades of the verdict wait.
     """
     if ledger.is_halted():
         return 0
@@ -103,13 +99,13 @@ def settle_decided(*, now: int) -> int:
 def time_out_disputed(*, now: int) -> int:
     """Plan timeOut(...) for disputes that nobody backed or ruled on in time; returns how many.
 
-    Too early for the chain's clock, or above the payout cap of the window: planned again one window later.
+    One that was too early for the chain's clock is planned again one window later.
     """
     if ledger.is_halted():
         return 0
     disputed = Trade.objects.filter(
         ledger.was_told("DisputeOpened", of="trade_hash"),
-        ~ledger.was_told(*ENDINGS, of="trade_hash"),
+        ~ledger.was_told("TradeClosed", of="trade_hash"),
         status=CLOSING,
     )
     return sum(_time_out(trade, now) for trade in disputed.order_by("id")[:DISPUTES_PER_SWEEP_MAX])
@@ -130,7 +126,7 @@ def _settle(settlement: SettlementBatch, now: int) -> int:
     if last is not None and last.status not in ("failed", "final"):
         return 0
     waiting = Trade.objects.filter(
-        ~ledger.was_told(*ENDINGS, "DisputeOpened", of="trade_hash"),
+        ~ledger.was_told("TradeClosed", "DisputeOpened", of="trade_hash"),
         closing__settlement=settlement,
         status=CLOSING,
     )
@@ -212,7 +208,6 @@ def _calldata(settlement: SettlementBatch) -> bytes:
     outcomes = _outcomes(settlement, batch)
     return encode_settle(
         head=batch.head,
-        verifiers=ledger.deployment().verifier_set.key_set,
         outcomes=outcomes,
         receipts_root=from_hex(settlement.receipts_root),
         proven=prove_records(batch.records, [index for index, _ in outcomes]),

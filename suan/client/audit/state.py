@@ -61,8 +61,8 @@ class TradeView:
 
 @dataclass
 class VerdictView:
-    """What verifiers decided: `bits` are the trades of the batch that still wait for settle_after (unix); `refused` once an
-    outcome was impossible. outcomes: (kind, runs delivered, units) by index.
+    """What verifiers decided: `bits` are the trades of the batch that still wait for settle_after (unix). outcomes: (kind, runs
+    delivered, units) by index.
     """
 
     batch: str
@@ -70,7 +70,6 @@ class VerdictView:
     bits: int
     settle_after: int
     outcomes: dict[int, tuple[int, int, int]]
-    refused: bool = False
 
 
 @dataclass
@@ -144,8 +143,8 @@ class Books:
     trade_at: MutableMapping[tuple[str, int], str] = field(default_factory=dict)
     """Trade by (batch, index)."""
     verdicts: MutableMapping[str, VerdictView] = field(default_factory=dict)
-    paid_out: MutableMapping[str, tuple[int, int]] = field(default_factory=dict)
-    """(window, base units) that verdicts of a verifier set paid out last."""
+    exposure: MutableMapping[str, int] = field(default_factory=dict)
+    """Payments and bonds, base units, that are locked in trades of a verifier set."""
     attestations: MutableMapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     """(runs, units) that were attested last, by (batch, index)."""
     disputes: MutableMapping[tuple[str, int], DisputeView] = field(default_factory=dict)

@@ -118,14 +118,13 @@ def encode_decide(
 def encode_settle(
     *,
     head: BatchHead,
-    verifiers: KeySet,
     outcomes: Sequence[tuple[int, Outcome]],
     receipts_root: bytes,
     proven: calls.Proven,
 ) -> bytes:
     """Calldata of Market.settle, which anyone may send once the dispute window is over. One record for each outcome."""
     verdict = (pack_outcomes(outcomes), receipts_root)
-    return encode_call("settle", head, calls.key_set(verifiers), verdict, proven.plain())
+    return encode_call("settle", head, verdict, proven.plain())
 
 
 def encode_accept(

@@ -283,7 +283,6 @@ def _voucher_redeemed(values: Json) -> Json:
 _EVENTS: Final[dict[str, Callable[[Json], Json]]] = {
     "TradeLocked": _trade_locked,
     "TradeClosed": _trade_closed,
-    "OutcomeRefused": _with_outcome,
     "DisputeOpened": _with_outcome,
     "DisputeRuled": _with_outcome,
     "VoucherRedeemed": _voucher_redeemed,

@@ -179,7 +179,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class KeySet:
-    """Keys that decide together; their verdicts pay out at most `payout_cap` base units in one window."""
+    """Keys that decide together; at most `payout_cap` base units are locked in trades that name them."""
 
     members: tuple[str, ...]
     threshold: int

@@ -22,6 +22,7 @@ class RejectCode(IntEnum):
     DELEGATE_NOT_ALLOWED = 11
     SAME_MAKER = 12
     BAD_INDEX = 13
+    CAP_REACHED = 14
     DELIVER_BY_TOO_FAR = 15
     SESSION_NOT_OPEN = 16
     VOUCHER_NOT_GREATER = 17
@@ -47,6 +48,7 @@ REJECT_WORDS: Final[dict[RejectCode, str]] = {
     RejectCode.DELEGATE_NOT_ALLOWED: "a delegate may not sign this",
     RejectCode.SAME_MAKER: "both orders have one maker",
     RejectCode.BAD_INDEX: "it names no order, or a quantity that no order has",
+    RejectCode.CAP_REACHED: "as much is locked in trades of its verifiers as their cap allows",
     RejectCode.DELIVER_BY_TOO_FAR: "deliver by is too far ahead",
     RejectCode.SESSION_NOT_OPEN: "the session is not open",
     RejectCode.VOUCHER_NOT_GREATER: "an earlier voucher was as great",

@@ -20,7 +20,7 @@ cancelSigned(address maker, uint8 side, uint32 nonce, bytes signature)
 open(bytes32 verifierSet, Clearing[] clearings, PackedOffer[] offers, PackedBid[] bids, \
 bytes[] walletSignatures, bytes fills) returns (bytes32 batchId)
 decide(BatchHead head, KeySet verifiers, Verdict verdict, bytes[] signatures) returns (bytes32 id)
-settle(BatchHead head, KeySet verifiers, Verdict verdict, Proven proven)
+settle(BatchHead head, Verdict verdict, Proven proven)
 accept(BatchHead head, address account, bytes outcomes, Proven proven, bytes signature)
 refund(BatchHead head, Proven proven)
 attestDelivery(BatchHead head, KeySet verifiers, Proven proven, uint32 runsDelivered, uint64 units, \
@@ -39,7 +39,7 @@ accountOf(address account) returns (uint128 available, uint128 locked)
 exitOf(address account) returns (uint128 amount, uint64 readyAt)
 orderState(address maker, uint8 side, uint32 nonce) returns (uint64 consumed, uint64 peak, bool ended)
 decided(bytes32 verdict) returns (uint256 decided)
-paidOut(bytes32 verifierSet) returns (uint256 paid)
+exposureOf(bytes32 verifierSet) returns (uint256 exposure)
 disputeOf(bytes32 batchId, uint256 index) returns (address challenger, uint96 bond, uint40 revealBy, \
 uint40 ruleBy, bool revealed)
 sessionState(bytes32 session) returns (uint96 paid, bool isOpen)
@@ -71,6 +71,7 @@ setDelegateSigned(address owner, address key, uint8 side, uint96 spendCap, uint9
 uint40 validUntil, uint256 nonce, uint40 deadline, bytes signature)
 registerVerifierSet(address[] members, uint8 threshold, uint96 payoutCap) returns (bytes32 id)
 verifierSetOf(bytes32 id) returns (address[] members, uint8 threshold, uint96 payoutCap)
+payoutCapOf(bytes32 id) returns (uint96 payoutCap)
 isVerifierSet(bytes32 id) returns (bool registered)
 agentValidUntil(address owner, address key) returns (uint40 validUntil)
 delegateOf(address owner, address key, uint8 side) returns (uint96 spendCap, uint96 worstPrice, \
@@ -123,7 +124,6 @@ BatchLocked(bytes32 indexed batchId, uint64 number, bytes32 root, bytes32 verifi
 BatchDecided(bytes32 indexed batchId, bytes32 indexed verdict, uint256 bits, bytes32 receiptsRoot, \
 uint40 settleAfter)
 BatchSettled(bytes32 indexed batchId, bytes32 indexed verdict, uint256 bits)
-OutcomeRefused(bytes32 indexed trade, uint256 outcome)
 TradeClosed(bytes32 indexed trade, uint256 outcome, uint256 amounts)
 DisputeOpened(bytes32 indexed trade, bytes32 indexed verdict, address indexed challenger, uint256 outcome, \
 uint96 bond, uint40 revealBy, uint40 ruleBy)
@@ -180,7 +180,6 @@ TradeNotAttested(bytes32 trade)
 AttestationNotGreater(bytes32 trade, uint32 runsDelivered)
 WrongKeySet(bytes32 expected, bytes32 given)
 MalformedOutcomes(bytes32 batchId)
-PayoutCapReached(bytes32 verifierSet, uint256 from)
 NotDisputed(bytes32 trade)
 InvalidReceipt(bytes32 trade)
 InvalidSession(bytes32 session)

@@ -76,7 +76,8 @@ class AdmissionContext:
 
     available: base units of the maker that nothing holds yet.
     open_orders: of the maker, this one not counted. verifier_sets: ids the exchange settles under.
-    fee_bps, bond_bps, bond_floor_price: of the Market contract.
+    fee_bps, bond_bps, bond_floor_price: of the Market contract. payout_cap: base units that may be locked in trades of the
+    verifier set.
     measured_mflops: rate that the offer's node was measured at, None when the agent is not known.
     """
 
@@ -86,6 +87,7 @@ class AdmissionContext:
     fee_bps: int
     bond_bps: int
     bond_floor_price: int
+    payout_cap: int
     measured_mflops: int | None = None
 
 
@@ -107,6 +109,7 @@ def check_bid(
             )
         )
     need = bid_hold(Price(bid.price), bid.runs, WorkUnits(bid.ceiling))
+    problems += _cap_problems(bid, need, context)
     return problems + _funds_problems("insufficient_funds", need, context.available, "fewer runs")
 
 
@@ -122,6 +125,19 @@ def check_offer(
         Price(offer.price), WorkUnits(offer.units), context.bond_bps, Price(context.bond_floor_price)
     )
     return problems + _funds_problems("insufficient_bond", need, context.available, "fewer units")
+
+
+def _cap_problems(bid: Bid, payment: int, context: AdmissionContext) -> list[Problem]:
+    """All runs of a bid may meet one offer. Its bond is then at most that of an offer at the bid's own price."""
+    work = WorkUnits(bid.runs * bid.ceiling)
+    most = payment + offer_hold(Price(bid.price), work, context.bond_bps, Price(context.bond_floor_price))
+    if most <= context.payout_cap:
+        return []
+    text = (
+        f"payment and bond could come to {most} base units; the contract locks at most {context.payout_cap} in trades of "
+        f"these verifiers. Bid for fewer runs, or lower the price or the ceiling."
+    )
+    return [Problem("runs", "above_payout_cap", text)]
 
 
 def _common_problems(

@@ -27,8 +27,8 @@ from suan.core.settlement.split import (
     InvalidOutcome,
     Payout,
     allows,
+    as_possible,
     check_outcome,
-    paid_for,
     split,
     units_given_back,
 )
@@ -57,6 +57,7 @@ __all__ = [
     "TRADE_ENDS",
     "VerifiedRun",
     "allows",
+    "as_possible",
     "bond_end",
     "check_outcome",
     "close_moves",
@@ -65,7 +66,6 @@ __all__ = [
     "moves_of",
     "level_of",
     "outcome_of",
-    "paid_for",
     "split",
     "units_given_back",
 ]

@@ -174,8 +174,8 @@ TRADE_ENDS: Final = (
         OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
     ),
     TradeEnd(
-        "closing", "the payout cap of the verifiers is reached", "the next window", "anyone",
-        None, "lock stays", "bond stays", "-", "stays with the trade",
+        "closing", "the verdict says what the trade cannot have", "the dispute window after the verdict",
+        "k of n verifiers, then anyone", OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
     ),
     TradeEnd(
         "closing", "disputed, paid by verdict, no receipt revealed", "one window after the dispute", "anyone",

@@ -84,6 +84,11 @@ def allows(record: Record, outcome: Outcome) -> bool:
     return True
 
 
+def as_possible(record: Record, outcome: Outcome) -> Outcome:
+    """What a verdict with this outcome means for the trade: one that it cannot have refunds it, so no trade opens again."""
+    return outcome if allows(record, outcome) else Outcome(OutcomeKind.REFUNDED, 0, 0)
+
+
 def split(record: Record, outcome: Outcome, fee_bps: int) -> Payout:
     """Where payment and bond of a trade go that is closed so.
 

@@ -99,13 +99,10 @@ def test_an_opening_is_read_back_with_the_orders_that_its_fills_name(word, clear
 
 @given(instances(BatchHead), proven, outcomes, words)
 def test_a_settlement_is_read_back_as_it_was_written(head, records, decided, root):
-    calldata = abi.encode_settle(
-        head=head, verifiers=SET, outcomes=decided, receipts_root=root, proven=records
-    )
+    calldata = abi.encode_settle(head=head, outcomes=decided, receipts_root=root, proven=records)
     name, arguments = abi.decode_call(calldata)
     assert name == "settle"
     assert abi.struct_of("BatchHead", arguments["head"]) == head
-    assert arguments["verifiers"] == {"members": list(SET.members), "threshold": 2, "payout_cap": 10**24}
     assert [abi.struct_of("Record", value) for value in arguments["records"]] == list(records.records)
     assert [value["payment"] for value in arguments["records"]] == [r.payment for r in records.records]
     read = [

@@ -18,7 +18,7 @@ PRODUCT = PRODUCTS["cpu.fp64:eu-north:recomputed"]
 MAKER = "0x" + "11" * 20
 CONTEXT = AdmissionContext(
     available=10**24, open_orders=0, verifier_sets=frozenset({SET}), fee_bps=100, bond_bps=2_500,
-    bond_floor_price=10**15, measured_mflops=800,
+    bond_floor_price=10**15, payout_cap=10**24, measured_mflops=800,
 )  # fmt: skip
 BID_TERMS = BidTerms(keccak(b"module"), keccak(b"input"), 64 << 20, 30)
 OFFER_TERMS = OfferTerms("0x" + "22" * 20, 800)
@@ -70,7 +70,7 @@ def test_a_sound_bid_and_a_sound_offer_are_admitted():
     ],
 )
 def test_each_rule_of_a_bid_has_an_edge(kept, broken, field, code):
-    rich = replace(CONTEXT, available=10**60)
+    rich = replace(CONTEXT, available=10**60, payout_cap=10**60)
     assert (field, code) not in codes(check_bid(bid(**kept), BID_TERMS, now=NOW, context=rich))
     assert (field, code) in codes(check_bid(bid(**broken), BID_TERMS, now=NOW, context=rich))
 
@@ -100,7 +100,7 @@ def test_a_hash_of_other_terms_is_refused():
 
 def test_runs_times_ceiling_has_a_limit_of_its_own():
     huge = bid(runs=10_000, ceiling=LIMITS.ceiling_max)
-    rich = replace(CONTEXT, available=10**60)
+    rich = replace(CONTEXT, available=10**60, payout_cap=10**60)
     assert codes(check_bid(huge, BID_TERMS, now=NOW, context=rich)) == {("runs", "too_high")}
 
 
@@ -110,6 +110,14 @@ def test_a_bid_needs_the_whole_of_its_hold_and_is_told_how_much_is_missing():
     [problem] = check_bid(bid(), BID_TERMS, now=NOW, context=replace(CONTEXT, available=need - 1))
     assert problem.code == "insufficient_funds"
     assert "deposit 0.000000000000000001 more" in problem.message
+
+
+def test_a_bid_whose_payment_and_bond_could_pass_the_cap_of_its_verifiers_is_told_before_it_trades():
+    most = bid_hold(10**18, 8, 5_000) + offer_hold(10**18, 8 * 5_000, 2_500, 10**15)
+    assert check_bid(bid(), BID_TERMS, now=NOW, context=replace(CONTEXT, payout_cap=most)) == []
+    [problem] = check_bid(bid(), BID_TERMS, now=NOW, context=replace(CONTEXT, payout_cap=most - 1))
+    assert (problem.field, problem.code) == ("runs", "above_payout_cap")
+    assert f"at most {most - 1}" in problem.message
 
 
 def test_an_offer_needs_the_bond_of_all_its_units():

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from suan.core.contract.records import BatchHead, KeySet, Outcome, OutcomeKind, Record, pack_outcomes
+from suan.core.contract.records import BatchHead, Outcome, OutcomeKind, Record, pack_outcomes
 from suan.core.signing.structs import Verdict
 from tests.oracle.market.endings import Endings
-from tests.oracle.market.money import Shares, pays, possible, shares
+from tests.oracle.market.money import Shares, as_possible, possible, shares
 from tests.oracle.market.state import ModelDispute, Reverted
 
 
@@ -39,15 +39,13 @@ class Disputes(Endings):
         bond, account = self.parameters.dispute_bond, self.account(challenger)
         if account.available < bond:
             raise Reverted("InsufficientAvailable")
-        if not possible(record, dict(outcomes)[record.index]):
-            raise Reverted("InvalidOutcome")
         account.available -= bond
         account.locked += bond
         self.decided[verdict] = (waiting ^ bit, settle_after)
         if waiting == bit:
             del self.decided[verdict]
         window = self.parameters.dispute_window
-        outcome = dict(outcomes)[record.index]
+        outcome = as_possible(record, dict(outcomes)[record.index])
         self.disputes[batch, record.index] = ModelDispute(
             challenger, bond, now + window, now + 2 * window, outcome
         )
@@ -70,7 +68,7 @@ class Disputes(Endings):
             return self._overturn(head, record, dispute, outcome)
         return self._uphold(head, record, dispute, outcome)
 
-    def time_out(self, head: BatchHead, verifiers: KeySet, record: Record, *, now: int) -> int:
+    def time_out(self, head: BatchHead, record: Record, *, now: int) -> int:
         """End a disputed trade without a ruling; the reward of a challenger whom nobody answered, else 0."""
         dispute = self._disputed(head, record)
         unbacked = dispute.outcome.kind == OutcomeKind.SETTLED and not dispute.revealed
@@ -80,29 +78,11 @@ class Disputes(Endings):
             return self._overturn(head, record, dispute, Outcome(OutcomeKind.REFUNDED, 0, 0))
         if now < dispute.rule_by:
             raise Reverted("TooEarly")
-        if not self._stand(head, verifiers, record, dispute, now):
-            self.open_bits[head.id()] |= 1 << record.index
-        del self.disputes[head.id(), record.index]
+        self._end_dispute(head, record, dispute.outcome)
         challenger = self.account(dispute.challenger)
         challenger.locked -= dispute.bond
         challenger.available += dispute.bond
         return 0
-
-    def _stand(
-        self, head: BatchHead, verifiers: KeySet, record: Record, dispute: ModelDispute, now: int
-    ) -> bool:
-        """Pay what was decided within the payout cap; False where one payment alone is above it."""
-        outcome = dispute.outcome
-        amount = pays(record, outcome)
-        if amount > verifiers.payout_cap:
-            return False
-        if amount:
-            window, before = self._paid_out(head.verifier_set, now)
-            if before + amount > verifiers.payout_cap:
-                raise Reverted("PayoutCapReached")
-            self.paid_out[head.verifier_set] = (window, before + amount)
-        self._pay(record, outcome)
-        return True
 
     def _overturn(self, head: BatchHead, record: Record, dispute: ModelDispute, outcome: Outcome) -> int:
         """The loser is the side to which the ruling leaves less than the decision did."""
@@ -140,7 +120,7 @@ class Disputes(Endings):
 
     def _end_dispute(self, head: BatchHead, record: Record, outcome: Outcome) -> Shares:
         del self.disputes[head.id(), record.index]
-        return self._pay(record, outcome)
+        return self._pay(head.verifier_set, record, outcome)
 
     def _disputed(self, head: BatchHead, record: Record) -> ModelDispute:
         dispute = self.disputes.get((head.id(), record.index))

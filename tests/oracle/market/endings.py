@@ -24,13 +24,15 @@ from suan.core.contract.reject_codes import RejectCode
 from suan.core.signing.domains import Domain
 from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Verdict
 from suan.core.units import BaseUnits, fee
-from tests.oracle.market.money import MarketParameters, Shares, pays, possible, shares
+from tests.oracle.market.money import MarketParameters, Shares, as_possible, possible, shares
 from tests.oracle.market.state import Delegate, ModelAccount, ModelDispute, ModelSession, Reverted
 
 
 @dataclass
 class Endings:
-    """The state of one Market. delegates: (owner, key, side) -> Delegate, as the Registry answers."""
+    """The state of one Market. delegates: (owner, key, side) -> Delegate, as the Registry answers. exposure: verifier set ->
+    base units locked in its trades, at most caps of it.
+    """
 
     domain: Domain
     parameters: MarketParameters
@@ -38,13 +40,13 @@ class Endings:
     pool: str
     rerun_account: str
     delegates: dict[tuple[str, str, int], Delegate] = field(default_factory=dict)
+    caps: dict[bytes, int] = field(default_factory=dict)
     accounts: dict[str, ModelAccount] = field(default_factory=dict)
     orders: dict[tuple[str, int, int], OrderState] = field(default_factory=dict)
     spent: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     open_bits: dict[bytes, int] = field(default_factory=dict)
     decided: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-    refused: set[bytes] = field(default_factory=set)
-    paid_out: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    exposure: dict[bytes, int] = field(default_factory=dict)
     disputes: dict[tuple[bytes, int], ModelDispute] = field(default_factory=dict)
     sessions: dict[bytes, ModelSession] = field(default_factory=dict)
     attestations: dict[tuple[bytes, int], tuple[int, int]] = field(default_factory=dict)
@@ -70,8 +72,6 @@ class Endings:
         if not bits:
             raise Reverted("NothingOpen")
         verdict = Verdict(batch, pack_outcomes(outcomes), receipts_root).struct_hash()
-        if verdict in self.refused:
-            raise Reverted("MalformedOutcomes")
         self.open_bits[batch] ^= bits
         self.decided[verdict] = (bits, now + self.parameters.dispute_window)
         return verdict
@@ -79,46 +79,24 @@ class Endings:
     def settle(
         self,
         head: BatchHead,
-        verifiers: KeySet,
         records: Sequence[Record],
         outcomes: Sequence[tuple[int, Outcome]],
         receipts_root: bytes,
         *,
         now: int,
     ) -> int:
-        """Bits of the trades that ended. Impossible outcomes open their trade again; the payout cap lets others wait."""
-        batch = head.id()
-        verdict = Verdict(batch, pack_outcomes(outcomes), receipts_root).struct_hash()
+        """Bits of the trades that ended: all that waited. An outcome that its trade cannot have refunds it."""
+        verdict = Verdict(head.id(), pack_outcomes(outcomes), receipts_root).struct_hash()
         waiting, settle_after = self.decided.get(verdict, (0, 0))
         if not waiting:
             raise Reverted("NothingOpen")
         if now < settle_after:
             raise Reverted("TooEarly")
-        window, paid = self._paid_out(head.verifier_set, now)
-        closed = refused = 0
+        del self.decided[verdict]
         for record, (_, outcome) in zip(records, outcomes, strict=True):
-            bit = 1 << record.index
-            if not waiting & bit:
-                continue
-            amount = pays(record, outcome)
-            if amount > verifiers.payout_cap or not possible(record, outcome):
-                refused |= bit
-            elif paid + amount <= verifiers.payout_cap:
-                paid, closed = paid + amount, closed | bit
-                self._pay(record, outcome)
-        if not closed | refused:
-            raise Reverted("PayoutCapReached")
-        if paid and closed:
-            self.paid_out[head.verifier_set] = (window, paid)
-        self.open_bits[batch] |= refused
-        if refused:
-            self.refused.add(verdict)
-        waiting &= ~(closed | refused)
-        if waiting:
-            self.decided[verdict] = (waiting, settle_after)
-        else:
-            del self.decided[verdict]
-        return closed
+            if waiting & (1 << record.index):
+                self._pay(head.verifier_set, record, as_possible(record, outcome))
+        return waiting
 
     def accept(
         self,
@@ -137,7 +115,7 @@ class Endings:
                 raise Reverted("InvalidOutcome")
         for record, (_, outcome) in zip(records, outcomes, strict=True):
             if self.open_bits.get(batch, 0) & (1 << record.index):
-                self._close_trade(batch, record, outcome)
+                self._close_trade(head, record, outcome)
                 closed |= 1 << record.index
         if not closed:
             raise Reverted("NothingOpen")
@@ -154,7 +132,7 @@ class Endings:
         if not still_open:
             raise Reverted("NothingOpen")
         for record in still_open:
-            self._close_trade(batch, record, Outcome(OutcomeKind.REFUNDED, 0, 0))
+            self._close_trade(head, record, Outcome(OutcomeKind.REFUNDED, 0, 0))
 
     def attest_delivery(
         self, head: BatchHead, record: Record, runs_delivered: int, units: int, *, now: int
@@ -177,19 +155,7 @@ class Endings:
             raise Reverted("TradeNotAttested")
         if now < pay_attested_after(record.deliver_by, self.parameters.verification_grace):
             raise Reverted("TooEarly")
-        outcome = Outcome(OutcomeKind.SETTLED, *attested)
-        amount = pays(record, outcome)
-        window, before = self._paid_out(head.verifier_set, now)
-        if before and before + amount > verifiers.payout_cap:
-            raise Reverted("PayoutCapReached")
-        self.paid_out[head.verifier_set] = (window, before + amount)
-        self._close_trade(batch, record, outcome)
-
-    def _paid_out(self, verifier_set: bytes, now: int) -> tuple[int, int]:
-        """(window, base units that verdicts of the set paid out in it)."""
-        window = now // self.parameters.dispute_window
-        seen, paid = self.paid_out.get(verifier_set, (window, 0))
-        return window, paid if seen == window else 0
+        self._close_trade(head, record, Outcome(OutcomeKind.SETTLED, *attested))
 
     def open_session(self, session: Session, *, now: int) -> None:
         buyer = self.account(session.buyer)
@@ -233,11 +199,12 @@ class Endings:
         buyer.available += released
         return released
 
-    def _close_trade(self, batch: bytes, record: Record, outcome: Outcome) -> None:
-        self._pay(record, outcome)
-        self.open_bits[batch] &= ~(1 << record.index)
+    def _close_trade(self, head: BatchHead, record: Record, outcome: Outcome) -> None:
+        self._pay(head.verifier_set, record, outcome)
+        self.open_bits[head.id()] &= ~(1 << record.index)
 
-    def _pay(self, record: Record, outcome: Outcome) -> Shares:
+    def _pay(self, verifier_set: bytes, record: Record, outcome: Outcome) -> Shares:
+        self.exposure[verifier_set] -= record.payment + record.bond
         ends = shares(record, outcome, self.parameters.fee_bps)
         provider, buyer = self.account(record.provider), self.account(record.buyer)
         provider.locked -= record.bond

@@ -216,12 +216,16 @@ class MarketModel(Disputes):
             return RejectCode.INSUFFICIENT_FUNDS
         if bonded > provider.available:
             return RejectCode.INSUFFICIENT_BOND
+        exposure = self.exposure.get(bid.verifier_set, 0) + payment + bonded
+        if exposure > self.caps[bid.verifier_set]:
+            return RejectCode.CAP_REACHED
         spends = [(checked[0], bonded), (checked[1], payment)]
         granted = [(one.grant, one.spend_cap, amount) for one, amount in spends if one.grant is not None]
         if any(self.spent_today(grant, now) + amount > cap for grant, cap, amount in granted):
             return RejectCode.DELEGATE_NOT_ALLOWED
         for grant, _, amount in granted:
             self.spent[grant] = (now // DAY_SECONDS, self.spent_today(grant, now) + amount)
+        self.exposure[bid.verifier_set] = exposure
         for account, amount in ((buyer, payment), (provider, bonded)):
             account.available -= amount
             account.locked += amount

@@ -47,6 +47,11 @@ def possible(record: Record, outcome: Outcome) -> bool:
     return kind == OutcomeKind.SLASHED and runs == 0
 
 
+def as_possible(record: Record, outcome: Outcome) -> Outcome:
+    """What a verdict with this outcome means: one that the trade cannot have refunds it."""
+    return outcome if possible(record, outcome) else Outcome(OutcomeKind.REFUNDED, 0, 0)
+
+
 def price_of(record: Record, units: int) -> int:
     return record.price * units // UNITS_PER_GFLOPS_HOUR
 

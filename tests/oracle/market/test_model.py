@@ -18,7 +18,7 @@ PARAMETERS = MarketParameters(
     dispute_window=40, dispute_bond=10**17,
 )  # fmt: skip
 STEPS = 150
-VERIFIERS = KeySet(("0x" + "11" * 20,), 1, 150 * 10**18)
+VERIFIERS = KeySet(("0x" + "11" * 20,), 1, 15 * 10**18)
 
 
 def walk(seed):

@@ -21,7 +21,7 @@ PARAMETERS = MarketParameters(
     withdrawal_delay=90, dispute_window=40, dispute_bond=10**17,
 )  # fmt: skip
 STEPS = 120
-PAYOUT_CAP = 150 * 10**18
+PAYOUT_CAP = 15 * 10**18
 GAS = hex(25_000_000)
 
 
@@ -121,9 +121,9 @@ class ContractSide:
             signatures=[key.sign(verdict.digest(self.domain)) for key in self.verifiers],
         )  # fmt: skip
 
-    def _settle(self, *, head, verifiers, records, outcomes, receipts_root, batches):
+    def _settle(self, *, head, records, outcomes, receipts_root, batches):
         return self.funder, abi.encode_settle(
-            head=head, verifiers=verifiers, outcomes=outcomes, receipts_root=receipts_root,
+            head=head, outcomes=outcomes, receipts_root=receipts_root,
             proven=self._proven(head, records, batches),
         )  # fmt: skip
 
@@ -147,7 +147,7 @@ class ContractSide:
             signatures=[key.sign(ruling.digest(self.domain)) for key in self.arbiters],
         )  # fmt: skip
 
-    def _time_out(self, *, head, verifiers, record, batches):
+    def _time_out(self, *, head, record, batches):
         return self.funder, abi.encode_time_out(head=head, proven=self._proven(head, [record], batches))
 
     def _refund(self, *, head, records, batches):
@@ -234,8 +234,9 @@ def compare_books(world, chain):
     for batch, bits in model.open_bits.items():
         assert chain.read("openBits", batch) == {"bits": bits}
     for verdict, (waiting, after) in model.decided.items():
-        flag = (verdict in model.refused) << 255
-        assert chain.read("decided", verdict) == {"decided": flag | (after << 200) | waiting}
+        assert chain.read("decided", verdict) == {"decided": (after << 200) | waiting}
+    for verifier_set, exposure in model.exposure.items():
+        assert chain.read("exposureOf", verifier_set) == {"exposure": exposure}
     assert chain.read("custody") == {"custody": model.custody}
     assert chain.books.balances[CUSTODY_REF] == -model.custody
     assert chain.read("batches") == {"batches": model.batches}

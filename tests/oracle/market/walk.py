@@ -65,7 +65,10 @@ class Walk:
         self.people = [Key(f"person {number}") for number in range(8)]
         self.helper, self.stranger = Key("helper"), Key("stranger")
         self.delegates = self._delegates()
-        self.model = MarketModel(domain, parameters, TREASURY, POOL, RERUN, delegates=dict(self.delegates))
+        self.model = MarketModel(
+            domain, parameters, TREASURY, POOL, RERUN,
+            delegates=dict(self.delegates), caps={self.verifier_set: verifiers.payout_cap},
+        )  # fmt: skip
         self.offers: list[tuple[Offer, bytes]] = []
         self.bids: list[tuple[Bid, bytes]] = []
         self.batches: list[Batch] = []
@@ -233,7 +236,6 @@ class Walk:
         named = dict(verdict.outcomes)
         return "settle", {
             "head": verdict.batch.head,
-            "verifiers": self.verifiers,
             "records": [record for record in verdict.batch.records if record.index in named],
             "outcomes": verdict.outcomes,
             "receipts_root": verdict.root,
@@ -281,7 +283,7 @@ class Walk:
         batch, record, dispute = self._disputed()
         due = dispute.reveal_by if self.chance.random() < 0.5 else dispute.rule_by
         self.now = max(self.now, due - (self.chance.random() < 0.1))
-        return "time_out", {"head": batch.head, "verifiers": self.verifiers, "record": record}
+        return "time_out", {"head": batch.head, "record": record}
 
     def _batch_of(self, head):
         (batch,) = (batch for batch in self.batches if batch.head.id() == head.id())

@@ -85,9 +85,6 @@ abstract contract Ledger is ReceiptTest {
         } else if (topic == IMarketEvents.BatchDecided.selector) {
             (uint256 bits,,) = abi.decode(log.data, (uint256, bytes32, uint40));
             _move(_batchOf(log.topics[1]), bits, Stage.Open, Stage.Decided);
-        } else if (topic == IMarketEvents.OutcomeRefused.selector) {
-            if (trades[log.topics[1]].stage == Stage.Ended) endedTwice = true;
-            trades[log.topics[1]].stage = Stage.Open;
         } else if (topic == IMarketEvents.TradeClosed.selector) {
             (uint256 outcome, uint256 amounts) = abi.decode(log.data, (uint256, uint256));
             _endTrade(trades[log.topics[1]], outcome, amounts);

@@ -85,7 +85,6 @@ contract MarketHandler is People {
         if (uint200(word) == 0) return;
         if (pause % 2 == 0) _passTo(uint40(word >> 200));
         if (_now < uint40(word >> 200)) return;
-        if (market.paidOut(verifierSet) != 0) _passTo((_now / WINDOW + 1) * WINDOW);
         Lock memory lock = batches[d.batch];
         for (uint256 i; i < d.indices.length; ++i) {
             if ((word >> d.indices[i]) & 1 == 1) _allow(lock.records[d.indices[i]], d.outcomes[i]);
@@ -138,7 +137,6 @@ contract MarketHandler is People {
         }
         if (pause % 2 == 0) _passTo(r.deliverBy + 2 * GRACE);
         if (_now < r.deliverBy + 2 * GRACE) return;
-        if (market.paidOut(verifierSet) != 0) _passTo((_now / WINDOW + 1) * WINDOW);
         _allow(r, Outcome(SETTLED, 1, r.ceiling));
         _pay(lock, index);
     }
@@ -157,7 +155,7 @@ contract MarketHandler is People {
         Lock memory lock = batches[d.batch];
         address challenger = _people[who % 5];
         if ((word >> d.indices[i]) & 1 == 0 || _now >= uint40(word >> 200)) return;
-        if (!_isPossible(lock.records[d.indices[i]], d.outcomes[i]) || _available(challenger) < DISPUTE_BOND) return;
+        if (_available(challenger) < DISPUTE_BOND) return;
         receiptsRoot = d.receiptsRoot;
         _dispute(challenger, lock, d.indices, d.outcomes, d.indices[i]);
         ++disputes;
@@ -192,7 +190,6 @@ contract MarketHandler is People {
         (address challenger,,, uint40 ruleBy,) = market.disputeOf(lock.id, index);
         if (pause % 2 == 0) _passTo(ruleBy);
         if (_now < ruleBy) return;
-        if (market.paidOut(verifierSet) != 0) _passTo((_now / WINDOW + 1) * WINDOW);
         Record memory r = lock.records[index];
         _allowDispute(r, Outcome(SLASHED, 0, 0), challenger);
         _mayLose[r.buyer] += Packing.payment(r); // what was decided may be a payment
@@ -236,7 +233,7 @@ contract MarketHandler is People {
             (uint96 paid, bool isOpen) = market.sessionState(id);
             if (paid != paidOf[id] || isOpen != isOpenSession[id]) return false;
         }
-        return market.custody() == bookedCustody;
+        return market.custody() == bookedCustody && market.exposureOf(verifierSet) == openLocks;
     }
 
     // ------------------------------------------------------------------------------------------------ pieces
@@ -298,10 +295,6 @@ contract MarketHandler is People {
         if (kind % 3 == SLASHED) return Outcome(SLASHED, 0, units);
         uint32 runs = uint32(bound(units, 1, r.runs));
         return Outcome(SETTLED, runs, uint64(bound(units, runs * (r.ceiling / 10), runs * r.ceiling)));
-    }
-
-    function _isPossible(Record memory r, Outcome memory end) private pure returns (bool) {
-        return end.kind != SETTLED || end.units <= uint256(r.runs) * r.ceiling;
     }
 
     /// @dev consumed <= peak <= quantity of the order that was traded last.

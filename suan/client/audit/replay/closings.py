@@ -24,12 +24,12 @@ from suan.core.contract import (
     pay_attested_after,
     refund_after,
 )
-from suan.core.settlement import allows, paid_for
+from suan.core.settlement import allows, as_possible
 from suan.core.signing import Acceptance, DeliveryAttestation, Verdict
 
 Json = dict[str, Any]
 EVENTS = frozenset({
-    "BatchDecided", "BatchSettled", "OutcomeRefused", "TradeClosed", "DeliveryAttested", "DisputeOpened", "ReceiptRevealed",
+    "BatchDecided", "BatchSettled", "TradeClosed", "DeliveryAttested", "DisputeOpened", "ReceiptRevealed",
     "DisputeRuled",
 })  # fmt: skip
 
@@ -39,7 +39,7 @@ def check(audit: Context, block: int, tx_hash: str, events: list[Event]) -> None
     step = _Close(audit, block, tx_hash)
     for event in events:
         values = event.values
-        if event.name in ("TradeClosed", "OutcomeRefused"):
+        if event.name == "TradeClosed":
             step.ends.append(event)
         elif event.name == "BatchDecided":
             step.decided(values)
@@ -67,7 +67,7 @@ class _Close(Step):
         books, batch, bits = self.books, values["batch_id"], values["bits"]
         outcomes = self._signed_outcomes(values)
         before = books.verdicts.get(values["verdict"])
-        if before is not None and (before.refused or before.bits):
+        if before is not None and before.bits:
             self.report.differ(self.tx_hash, "verdict", "one that was not decided before", values["verdict"])
         if batch not in books.batches:
             self.report.differ(self.tx_hash, "lock batch", "one that was opened", batch)
@@ -102,7 +102,7 @@ class _Close(Step):
         return {index: (one.kind, one.runs_delivered, one.units) for index, one in outcomes}
 
     def settled(self, values: Json) -> None:
-        """Not before its time: all that waited was paid, opened again as impossible, or left for the next payout window."""
+        """Not before its time: all that waited ended, as decided, or refunded where the trade cannot have that outcome."""
         batch, subject = values["batch_id"], f"verdict {values['verdict']}"
         ends = self._ends_of(batch)
         verdict = self.books.verdicts.get(values["verdict"])
@@ -111,43 +111,19 @@ class _Close(Step):
             verdict = VerdictView(batch, "", 0, 0, {})
         if self.at < verdict.settle_after:
             self.report.differ(subject, "settlement", f"not before {verdict.settle_after}", self.at)
-        closed, refused = self._due(verdict)
-        self.report.expect(subject, "trades settled", closed, values["bits"])
-        found = {"TradeClosed": 0, "OutcomeRefused": 0}
+        self.report.expect(subject, "trades settled", verdict.bits, values["bits"])
+        found = 0
         for event, trade in ends:
             index = trade.record.index
-            found[event.name] |= 1 << index
-            said = tuple(event.values[name] for name in ("kind", "runs_delivered", "units"))
-            name = f"trd_{event.values['trade']}"
-            self.report.expect(name, "outcome", verdict.outcomes.get(index), said)
-            if event.name == "TradeClosed":
-                self.close(trade, event.values, "settle")
-        self.report.expect(subject, "trades closed", closed, found["TradeClosed"])
-        self.report.expect(subject, "outcomes refused", refused, found["OutcomeRefused"])
-        self.books.open_bits[batch] = self.books.open_bits.get(batch, 0) | refused
-        verdict.bits &= ~(closed | refused)
-        verdict.refused = verdict.refused or bool(refused)
+            found |= 1 << index
+            said = Outcome(*(event.values[name] for name in ("kind", "runs_delivered", "units")))
+            decided = verdict.outcomes.get(index)
+            right = None if decided is None else as_possible(trade.record, Outcome(*decided))
+            self.report.expect(f"trd_{event.values['trade']}", "outcome", right, said)
+            self.close(trade, event.values, "settle")
+        self.report.expect(subject, "trades closed", verdict.bits, found)
+        verdict.bits = 0
         self.books.verdicts[values["verdict"]] = verdict
-
-    def _due(self, verdict: VerdictView) -> tuple[int, int]:
-        """Bits of the trades that a settlement pays now and of those whose outcome is impossible; counts what is paid out."""
-        head = self.books.batches.get(verdict.batch)
-        set_id = "" if head is None else encoding.to_hex(head.verifier_set)
-        cap, (window, before) = self.payout_cap(set_id), self.paid_out(set_id)
-        closed = refused = paid = 0
-        for index, values in verdict.outcomes.items():
-            trade = self.books.trade_at.get((verdict.batch, index))
-            if not verdict.bits >> index & 1 or trade is None:
-                continue
-            record, outcome = self.books.trades[trade].record, Outcome(*values)
-            pays = paid_for(record, outcome)
-            if pays > cap or not allows(record, outcome):
-                refused |= 1 << index
-            elif before + paid + pays <= cap:
-                closed, paid = closed | 1 << index, paid + pays
-        if paid:
-            self.books.paid_out[set_id] = (window, before + paid)
-        return closed, refused
 
     def _ends_of(self, batch: str) -> list[tuple[Event, TradeView]]:
         """The trades of this batch that ended so far in this transaction, taken out of `ends`."""
@@ -168,8 +144,8 @@ class _Close(Step):
         values = event.values
         subject = f"trd_{values['trade']}"
         trade = self.books.trades.get(values["trade"])
-        if event.name != "TradeClosed" or trade is None:
-            self.report.differ(subject, "close", "once, after its lock, with a reason", event.name)
+        if trade is None:
+            self.report.differ(subject, "close", "once, after its lock", event.name)
             return
         bit = 1 << trade.record.index
         if not self.books.open_bits.get(trade.batch, 0) & bit:
@@ -207,20 +183,13 @@ class _Close(Step):
         )
 
     def _paid_as_attested(self, subject: str, trade: TradeView, values: Json) -> None:
-        """After the verifiers' silence; a payment above the whole payout cap goes alone."""
+        """After the verifiers' silence."""
         attested = self.attestation(trade)
         due = pay_attested_after(trade.record.deliver_by, self.parameters.verification_grace)
         found = (values["kind"], values["runs_delivered"], values["units"])
         expected = None if attested is None else (int(OutcomeKind.SETTLED), *attested)
         self.report.expect(subject, "attested work", expected, found)
         self.report.expect(subject, "attested payment after its window", True, self.at >= due)
-        head = self.books.batches.get(trade.batch)
-        set_id = "" if head is None else encoding.to_hex(head.verifier_set)
-        window, before = self.paid_out(set_id)
-        paid = before + paid_for(trade.record, Outcome(*found))
-        if before and paid > self.payout_cap(set_id):
-            self.report.differ(subject, "paid out in this window", f"at most {self.payout_cap(set_id)}", paid)
-        self.books.paid_out[set_id] = (window, paid)
 
     def attested(self, values: Json) -> None:
         """k of n verifiers saw a delivery in time: more runs than before, of a trade that is open."""

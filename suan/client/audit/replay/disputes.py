@@ -15,7 +15,7 @@ from suan.client.audit.state import DisputeView, TradeView
 from suan.core import encoding, merkle, signing
 from suan.core.contract import RECEIPT_LEAF_TYPES, Outcome, OutcomeKind, Record
 from suan.core.delivery import Receipt
-from suan.core.settlement import NOBODY_RULED, BondEnd, bond_end, falls_unbacked, paid_for
+from suan.core.settlement import NOBODY_RULED, BondEnd, as_possible, bond_end, falls_unbacked
 from suan.core.signing import Ruling
 
 Json = dict[str, Any]
@@ -34,17 +34,19 @@ def opened(step: Step, values: Json) -> None:
     index = trade.record.index
     window = parameters.dispute_window
     said = (values["kind"], values["runs_delivered"], values["units"])
+    decided = verdict.outcomes.get(index)
+    right = None if decided is None else _ends(as_possible(trade.record, Outcome(*decided)))
     expected = {
         "bond of the dispute": (parameters.dispute_bond, values["bond"]),
-        "disputed outcome": (verdict.outcomes.get(index), said),
+        "disputed outcome": (right, said),
         "index of the disputed trade": (index, values["index"]),
         "end of the time to reveal": (step.at + window, values["reveal_by"]),
         "end of the time to rule": (step.at + 2 * window, values["rule_by"]),
         "dispute within the window": (True, step.at < verdict.settle_after),
         "dispute of a trade that waits": (True, bool(verdict.bits >> index & 1)),
     }
-    for name, (right, found) in expected.items():
-        step.report.expect(subject, name, right, found)
+    for name, (wanted, found) in expected.items():
+        step.report.expect(subject, name, wanted, found)
     verdict.bits &= ~(1 << index)
     books.disputes[(trade.batch, index)] = DisputeView(
         values["challenger"],
@@ -103,16 +105,12 @@ def ruled(step: Step, values: Json) -> None:
     facts: Json = {"challenger": dispute.challenger, "bond": dispute.bond} | asdict(ends)
     for name, right in facts.items():
         step.report.expect(subject, f"{name} of the dispute", right, values[name])
-    if end is not None and end.name == "TradeClosed":
+    if end is not None:
         found = tuple(end.values[name] for name in ("kind", "runs_delivered", "units"))
         step.report.expect(subject, "outcome of the dispute", said, found)
         step.close(trade, end.values, step.name)
-    elif _stands_above_cap(step, trade, dispute, said):
-        step.report.expect(subject, "end of the dispute", "OutcomeRefused", end and end.name)
-        bits = step.books.open_bits.get(trade.batch, 0)
-        step.books.open_bits[trade.batch] = bits | 1 << trade.record.index
     else:
-        step.report.differ(subject, "end of the dispute", "TradeClosed", end and end.name)
+        step.report.differ(subject, "end of the dispute", "TradeClosed", None)
     step.audit.post("DisputeRuled", values)
     dispute.challenger = ""
 
@@ -141,14 +139,6 @@ def _by_time(step: Step, subject: str, trade: TradeView, dispute: DisputeView, s
     step.report.expect(subject, "outcome of a dispute that nobody ruled on", right, said)
     if falls:
         return _bond_end(step, record, dispute, right)
-    pays = paid_for(record, Outcome(*dispute.outcome))
-    set_id = _verifier_set(step, trade)
-    if pays and pays <= step.payout_cap(set_id):
-        window, before = step.paid_out(set_id)
-        step.books.paid_out[set_id] = (window, before + pays)
-        if before + pays > step.payout_cap(set_id):
-            most = f"at most {step.payout_cap(set_id)}"
-            step.report.differ(subject, "paid out in this window", most, before + pays)
     return NOBODY_RULED
 
 
@@ -164,15 +154,8 @@ def _bond_end(step: Step, record: Record, dispute: DisputeView, becomes: Ends) -
     )
 
 
-def _stands_above_cap(step: Step, trade: TradeView, dispute: DisputeView, said: Ends) -> bool:
-    """Whether nobody ruled and the decided payment alone is above the payout cap: then the trade is open again."""
-    stood = step.name != "rule" and said == dispute.outcome
-    return stood and paid_for(trade.record, Outcome(*said)) > step.payout_cap(_verifier_set(step, trade))
-
-
-def _verifier_set(step: Step, trade: TradeView) -> str:
-    head = step.books.batches.get(trade.batch)
-    return "" if head is None else encoding.to_hex(head.verifier_set)
+def _ends(outcome: Outcome) -> Ends:
+    return int(outcome.kind), outcome.runs_delivered, outcome.units
 
 
 def _dispute_of(step: Step, trade: TradeView) -> DisputeView | None:
@@ -181,7 +164,7 @@ def _dispute_of(step: Step, trade: TradeView) -> DisputeView | None:
 
 
 def _end_of(step: Step, trade: str) -> Event | None:
-    """The event that ended this trade or opened it again, taken out of those without a reason."""
+    """The event that ended this trade, taken out of those without a reason."""
     mine = [event for event in step.ends if event.values["trade"] == trade]
     step.ends = [event for event in step.ends if event.values["trade"] != trade]
     return mine[-1] if mine else None

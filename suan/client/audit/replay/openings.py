@@ -256,6 +256,11 @@ class _Opening:
         self.report.expect(self.tx_hash, "batch id", batch, values["batch_id"])
         self.report.expect(self.tx_hash, "verifier set", self.verifier_set, values["verifier_set"])
         books = self.audit.books
+        locked_now = sum(record.payment + record.bond for record in records)
+        exposure = books.exposure[self.verifier_set] = books.exposure.get(self.verifier_set, 0) + locked_now
+        _, _, cap = books.verifier_sets.get(self.verifier_set, ((), 0, 0))
+        if exposure > cap:
+            self.report.differ(batch, "locked in trades of the verifier set", f"at most {cap}", exposure)
         self.report.expect(self.tx_hash, "number of the batch", books.lock_batches + 1, values["number"])
         books.lock_batches = values["number"]
         books.batches[batch] = head

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class Step:
-    """One transaction: `ends` are the trades that it ended (or opened again) and whose reason has not been seen yet."""
+    """One transaction: `ends` are the trades that it ended and whose reason has not been seen yet."""
 
     def __init__(self, audit: Context, block: int, tx_hash: str) -> None:
         self.audit, self.block, self.tx_hash = audit, block, tx_hash
@@ -39,6 +39,8 @@ class Step:
         self.report.expect(subject, "an outcome that the trade can have", True, allows(record, outcome))
         self.audit.post_close(record, payout)
         self._give_back(record, outcome)
+        set_id = self.verifier_set(trade)
+        self.books.exposure[set_id] = self.books.exposure.get(set_id, 0) - record.payment - record.bond
         trade.closed = values | {"block": self.block, "tx_hash": self.tx_hash, "by": by}
         self.books.trades_open -= 1
         if outcome.kind in PAID_KINDS:
@@ -61,16 +63,10 @@ class Step:
         """(runs, units) that were attested last."""
         return self.books.attestations.get((trade.batch, trade.record.index))
 
-    def payout_cap(self, set_id: str) -> int:
-        """What verdicts of a set may pay out in one window, in base units."""
-        known = self.books.verifier_sets.get(set_id)
-        return 0 if known is None else known[2]
-
-    def paid_out(self, set_id: str) -> tuple[int, int]:
-        """(present window, base units that verdicts of the set paid out in it)."""
-        now = self.at // self.parameters.dispute_window
-        window, paid = self.books.paid_out.get(set_id, (now, 0))
-        return now, paid if window == now else 0
+    def verifier_set(self, trade: TradeView) -> str:
+        """Id of the set that the batch of a trade names; empty for a batch that was never announced."""
+        head = self.books.batches.get(trade.batch)
+        return "" if head is None else encoding.to_hex(head.verifier_set)
 
     def sent(self, name: str) -> bool:
         """Whether this transaction is that call to the Market; a difference if not."""

@@ -18,12 +18,12 @@ SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 16}
 MEMBERS: Final = {
     name: STATE + place
     for place, name in enumerate((
-        "accounts", "sold", "bought", "spent", "openBits", "decided", "paidOut", "attestations", "disputes", "sessions",
+        "accounts", "sold", "bought", "spent", "openBits", "decided", "exposure", "attestations", "disputes", "sessions",
         "batches",
     ))
 }  # fmt: skip
 """Slots of the members of State."""
-REFUSED: Final = 1 << 255
+EXPOSURE_KNOWN: Final = 1 << 255
 SESSION_KNOWN: Final = 1 << 255
 SESSION_CLOSED: Final = 1 << 254
 OFFER_BITS: Final = 52
@@ -65,18 +65,23 @@ def places_word(side: int, states: Sequence[OrderState]) -> int:
 
 
 def state_slot(member: str, key: str) -> int:
-    """A word of spent, openBits, decided, paidOut or sessions, by the hash that names it."""
+    """A word of spent, openBits, decided, exposure or sessions, by the hash that names it."""
     return _mapped(from_hex(key), MEMBERS[member])
 
 
 def dated_word(when: int, amount: int) -> int:
-    """day or window 128 | base units 128, of spent and paidOut."""
+    """day 128 | base units 128, of spent."""
     return when << 128 | amount
 
 
-def decided_word(bits: int, settle_after: int, *, refused: bool) -> int:
-    """refused 1 (bit 255) | settleAfter 40 | bits 200. Nothing of a verdict without waiting trades but that it was refused."""
-    return (settle_after << 200 | bits if bits else 0) | (REFUSED if refused else 0)
+def decided_word(bits: int, settle_after: int) -> int:
+    """settleAfter 40 | bits 200. Nothing of a verdict without waiting trades."""
+    return settle_after << 200 | bits if bits else 0
+
+
+def exposure_word(amount: int) -> int:
+    """known 1 (bit 255) | base units, of a verifier set that ever locked a trade."""
+    return EXPOSURE_KNOWN | amount
 
 
 def trade_slot(member: str, batch: str, index: int) -> int:

@@ -36,7 +36,7 @@ PROVEN: Final = {
     "spent": 1,
     "open_bits": 1,
     "verdicts": 1,
-    "paid_out": 1,
+    "exposure": 1,
     "attestations": 1,
     "disputes": 3,
     "sessions": 1,
@@ -189,14 +189,14 @@ class StorageAudit:
     def _of_verdicts(self, verdict: str, found: VerdictView | None) -> _Wanted:
         word = 0
         if found is not None:
-            word = layout.decided_word(found.bits, found.settle_after, refused=found.refused)
+            word = layout.decided_word(found.bits, found.settle_after)
         slot = layout.state_slot("decided", verdict)
         return _Wanted(f"verdict {verdict}", "waiting trades in the contract's storage", [slot], [word])
 
-    def _of_paid_out(self, verifier_set: str, found: tuple[int, int] | None) -> _Wanted:
-        slot = layout.state_slot("paidOut", verifier_set)
-        word = layout.dated_word(*(found or (0, 0)))
-        return _Wanted(f"verifier set {verifier_set}", "paid out in a window in storage", [slot], [word])
+    def _of_exposure(self, verifier_set: str, found: int | None) -> _Wanted:
+        slot = layout.state_slot("exposure", verifier_set)
+        word = 0 if found is None else layout.exposure_word(found)
+        return _Wanted(f"verifier set {verifier_set}", "locked in its trades in storage", [slot], [word])
 
     def _of_attestations(self, key: tuple[str, int], found: tuple[int, int] | None) -> _Wanted:
         batch, index = key
