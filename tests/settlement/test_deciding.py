@@ -90,6 +90,24 @@ def with_money(exchange: Exchange, name: str) -> str:
     return address
 
 
+def test_a_trade_whose_runs_are_judged_is_decided_alone_while_its_lock_batch_works_on(exchange):
+    lock_two(exchange)
+    first, _ = exchange.lease()
+    exchange.deliver(first)
+    exchange.verify()
+    now = int(time.time())
+    assert actions.conclude_trades(now=now) == 1
+    assert actions.cut_batches(now=now + 4, pace_seconds=5, outcomes_max=100) == []
+    (settlement,) = actions.cut_batches(now=now + 5, pace_seconds=5, outcomes_max=100)
+    assert [row["runs_delivered"] for row in settlement.outcomes] == [1]
+    assert sorted(statuses()) == ["closing", "locked"]
+    observe(exchange)
+    assert len(ledger.events(name="BatchDecided")) == 1
+    exchange.pass_window()
+    observe(exchange)
+    assert sorted(statuses()) == ["locked", "settled"]
+
+
 def test_what_the_payout_cap_left_is_settled_a_dispute_window_later(low_cap, exchange):
     lock_two(exchange)
     assert statuses() == ["locked", "locked"]

@@ -78,30 +78,6 @@ contract PayoutCapTest is MarketTest {
         vm.assertEq(market.paidOut(used), 0, "the window of the first is over");
     }
 
-    function test_an_attested_payment_counts_and_waits_too() external {
-        _capPayouts(uint96(PRICE));
-        Lock memory lock = _openMany(2);
-        _attest(lock, 0, 1, CEILING);
-        _attest(lock, 1, 1, CEILING);
-        vm.warp(START + 2 hours + 2 * GRACE);
-        _pay(lock, 0);
-        vm.assertEq(market.paidOut(verifierSet), PRICE, "counted");
-        vm.expectPartialRevert(IMarketEvents.PayoutCapReached.selector);
-        this.pay(lock, 1);
-        vm.warp(START + 2 hours + 2 * GRACE + WINDOW);
-        _pay(lock, 1);
-        _assertAccount(buyer, FUNDS - 2 * PRICE, 0, "both paid");
-    }
-
-    function test_an_attested_payment_above_the_whole_cap_goes_alone() external {
-        _capPayouts(uint96(PRICE));
-        Lock memory lock = _openOne(3);
-        _attest(lock, 0, 3, 3 * CEILING);
-        vm.warp(START + 2 hours + 2 * GRACE);
-        _pay(lock, 0);
-        vm.assertEq(market.paidOut(verifierSet), 3 * PRICE, "nothing else of this window");
-    }
-
     function testFuzz_verdicts_never_pay_out_more_than_the_cap_in_a_window(uint96 cap, uint64[8] memory units)
         external
     {
@@ -133,9 +109,5 @@ contract PayoutCapTest is MarketTest {
 
     function settle(Lock memory lock, uint256[] memory indices, Outcome[] memory outcomes) external {
         _settle(lock, indices, outcomes);
-    }
-
-    function pay(Lock memory lock, uint256 index) external {
-        _pay(lock, index);
     }
 }

@@ -146,8 +146,6 @@ class Books:
     verdicts: MutableMapping[str, VerdictView] = field(default_factory=dict)
     paid_out: MutableMapping[str, tuple[int, int]] = field(default_factory=dict)
     """(window, base units) that verdicts of a verifier set paid out last."""
-    attestations: MutableMapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
-    """(runs, units) that were attested last, by (batch, index)."""
     disputes: MutableMapping[tuple[str, int], DisputeView] = field(default_factory=dict)
     sessions: MutableMapping[str, SessionView] = field(default_factory=dict)
     seals: Appendable = field(default_factory=_nothing)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from suan.core.contract.deadlines import pay_attested_after, refund_after
+from suan.core.contract.deadlines import refund_after
 from suan.core.contract.limits import PLACES, TERM_SECONDS_MAX
 from suan.core.contract.places import OrderState
 from suan.core.contract.records import (
@@ -47,7 +47,6 @@ class Endings:
     paid_out: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     disputes: dict[tuple[bytes, int], ModelDispute] = field(default_factory=dict)
     sessions: dict[bytes, ModelSession] = field(default_factory=dict)
-    attestations: dict[tuple[bytes, int], tuple[int, int]] = field(default_factory=dict)
     batches: int = 0
     custody: int = 0
 
@@ -149,41 +148,10 @@ class Endings:
         for record in still_open:
             if now < refund_after(record.deliver_by, self.parameters.verification_grace):
                 raise Reverted("TooEarly")
-            if (batch, record.index) in self.attestations:
-                raise Reverted("TradeAttested")
         if not still_open:
             raise Reverted("NothingOpen")
         for record in still_open:
             self._close_trade(batch, record, Outcome(OutcomeKind.REFUNDED, 0, 0))
-
-    def attest_delivery(
-        self, head: BatchHead, record: Record, runs_delivered: int, units: int, *, now: int
-    ) -> None:
-        batch = head.id()
-        self._demand_open(batch, record)
-        if now >= refund_after(record.deliver_by, self.parameters.verification_grace):
-            raise Reverted("TooLate")
-        if not possible(record, Outcome(OutcomeKind.SETTLED, runs_delivered, units)):
-            raise Reverted("InvalidOutcome")
-        if runs_delivered <= self.attestations.get((batch, record.index), (0, 0))[0]:
-            raise Reverted("AttestationNotGreater")
-        self.attestations[batch, record.index] = (runs_delivered, units)
-
-    def pay_attested(self, head: BatchHead, verifiers: KeySet, record: Record, *, now: int) -> None:
-        batch = head.id()
-        self._demand_open(batch, record)
-        attested = self.attestations.get((batch, record.index))
-        if attested is None:
-            raise Reverted("TradeNotAttested")
-        if now < pay_attested_after(record.deliver_by, self.parameters.verification_grace):
-            raise Reverted("TooEarly")
-        outcome = Outcome(OutcomeKind.SETTLED, *attested)
-        amount = pays(record, outcome)
-        window, before = self._paid_out(head.verifier_set, now)
-        if before and before + amount > verifiers.payout_cap:
-            raise Reverted("PayoutCapReached")
-        self.paid_out[head.verifier_set] = (window, before + amount)
-        self._close_trade(batch, record, outcome)
 
     def _paid_out(self, verifier_set: bytes, now: int) -> tuple[int, int]:
         """(window, base units that verdicts of the set paid out in it)."""
@@ -253,7 +221,3 @@ class Endings:
         bid = self.order(record.buyer, SIDE_BUY, record.bid_nonce)
         bid.give(record.bid_nonce // PLACES, record.runs - outcome.runs_delivered)
         return ends
-
-    def _demand_open(self, batch: bytes, record: Record) -> None:
-        if not self.open_bits.get(batch, 0) & (1 << record.index):
-            raise Reverted("TradeNotOpen")

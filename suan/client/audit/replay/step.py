@@ -57,10 +57,6 @@ class Step:
         ):
             self.books.place(maker, side, nonce).give(nonce // PLACES, quantity)
 
-    def attestation(self, trade: TradeView) -> tuple[int, int] | None:
-        """(runs, units) that were attested last."""
-        return self.books.attestations.get((trade.batch, trade.record.index))
-
     def payout_cap(self, set_id: str) -> int:
         """What verdicts of a set may pay out in one window, in base units."""
         known = self.books.verifier_sets.get(set_id)

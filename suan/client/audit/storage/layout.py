@@ -18,7 +18,7 @@ SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 16}
 MEMBERS: Final = {
     name: STATE + place
     for place, name in enumerate((
-        "accounts", "sold", "bought", "spent", "openBits", "decided", "paidOut", "attestations", "disputes", "sessions",
+        "accounts", "sold", "bought", "spent", "openBits", "decided", "paidOut", "disputes", "sessions",
         "batches",
     ))
 }  # fmt: skip
@@ -79,14 +79,9 @@ def decided_word(bits: int, settle_after: int, *, refused: bool) -> int:
     return (settle_after << 200 | bits if bits else 0) | (REFUSED if refused else 0)
 
 
-def trade_slot(member: str, batch: str, index: int) -> int:
-    """The word (of disputes the first of three) of a trade in attestations or disputes."""
-    return _mapped(_number(index), _mapped(from_hex(batch), MEMBERS[member]))
-
-
-def attested_word(runs: int, units: int) -> int:
-    """runsDelivered 32 | units 64."""
-    return runs << 64 | units
+def dispute_slot(batch: str, index: int) -> int:
+    """The first of the three words of a trade in disputes."""
+    return _mapped(_number(index), _mapped(from_hex(batch), MEMBERS["disputes"]))
 
 
 def dispute_words(
