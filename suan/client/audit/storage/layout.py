@@ -14,7 +14,7 @@ from suan.core.encoding import from_hex, keccak
 from suan.core.signing import SIDE_SELL
 
 STATE: Final = 5
-SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 16}
+SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 15}
 MEMBERS: Final = {
     name: STATE + place
     for place, name in enumerate((
