@@ -53,23 +53,6 @@ contract Market is Openings {
         Endings.refund(_state, _rules(), head, proven);
     }
 
-    /// @inheritdoc IMarket
-    function attestDelivery(
-        BatchHead calldata head,
-        KeySet calldata verifiers,
-        Proven calldata proven,
-        uint32 runsDelivered,
-        uint64 units,
-        bytes[] calldata signatures
-    ) external {
-        Endings.attest(_state, _rules(), head, verifiers, proven, runsDelivered, units, signatures);
-    }
-
-    /// @inheritdoc IMarket
-    function payAttested(BatchHead calldata head, KeySet calldata verifiers, Proven calldata proven) external {
-        Endings.payAttested(_state, _rules(), head, verifiers, proven);
-    }
-
     // ------------------------------------------------------------------------------------------------ by ruling
 
     /// @inheritdoc IMarket
@@ -124,12 +107,6 @@ contract Market is Openings {
     }
 
     // ------------------------------------------------------------------------------------------------ views
-
-    /// @inheritdoc IMarket
-    function attestationOf(bytes32 batchId, uint32 index) external view returns (uint32 runsDelivered, uint64 units) {
-        uint256 attested = _state.attestations[batchId][index];
-        return (uint32(attested >> 64), uint64(attested));
-    }
 
     /// @inheritdoc IMarket
     function decided(bytes32 verdict) external view returns (uint256) {

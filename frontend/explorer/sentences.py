@@ -60,9 +60,6 @@ EVENTS = {
     "VoucherRejected": gettext_lazy("Voucher {position} of session {session} was refused: {code}."),
     "SessionClosed": gettext_lazy("Session {session} was closed; {released} went back to its buyer."),
     "Migrated": gettext_lazy("{account} moved {amount} to the market {market}."),
-    "DeliveryAttested": gettext_lazy(
-        "A verifier attests that {runs_delivered} run(s) of {trade} were delivered."
-    ),
     "DIDOwnerChanged": gettext_lazy("{owner} controls the identity {identity} from now on."),
     "DIDDelegateChanged": gettext_lazy(
         "{delegate} is a key of {identity} in the scope {delegate_type} until {valid_to}."

@@ -9,7 +9,7 @@ from marketplace.problems import NotFound
 from marketplace.receipts.models import Receipt
 from marketplace.signed import restored
 from suan.core.contract import ReceiptVerdict
-from suan.core.delivery import Counters, ExitReason, work_units
+from suan.core.delivery import Counters, ExitReason
 from suan.core.delivery import Receipt as SignedReceipt
 from suan.core.encoding import canonical_json, keccak, to_hex
 from suan.core.ids import parse_id, rcp_id
@@ -66,19 +66,6 @@ def seal_of(receipt: Receipt) -> str:
 def counters_of(receipt: Receipt) -> Counters:
     """The four counters as the receipt states them."""
     return Counters(receipt.fp64, receipt.fp32, receipt.integer, receipt.memory_control)
-
-
-def claimed_units(receipt: Receipt, symbol: str) -> WorkUnits:
-    """Work units of the counters that the receipt states, whether true or not."""
-    return work_units(counters_of(receipt), symbol.split(":")[0])
-
-
-def delivered(trade: str) -> list[Receipt]:
-    """The receipts of a trade (bare hash) whose runs were delivered and not found false, in order of run."""
-    rows = Receipt.objects.filter(trade=trade, run__status__in=("delivered", "verified")).order_by(
-        "run_index"
-    )
-    return [row for row in rows if ExitReason(row.exit_reason).delivers]
 
 
 def verified_run(receipt: Receipt | None, run: int) -> VerifiedRun:

@@ -19,7 +19,7 @@ class BatchUnknown(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class LockBatch:
-    """All that close(), refund() and attestDelivery() need to prove records of one lock batch."""
+    """All that settle(), refund() and timeOut() need to prove records of one lock batch."""
 
     head: BatchHead
     records: tuple[Record, ...]

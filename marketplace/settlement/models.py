@@ -77,31 +77,6 @@ class Closing(models.Model):
         return f"closing of trade {self.trade_id} (kind {self.kind})"
 
 
-class Attestation(models.Model):
-    """attestDelivery(...) for a trade that still waits for its verdict shortly before refund_after.
-
-    Proposed with its `digest`; planned when enough members of the verifier set signed that.
-    """
-
-    trade = models.OneToOneField("clearing.Trade", on_delete=models.PROTECT, related_name="attestation")
-    runs_delivered = models.PositiveBigIntegerField()
-    units = models.PositiveBigIntegerField()
-    digest = models.CharField(max_length=66, unique=True)
-    signatures = models.JSONField(default=list)
-    outgoing_key = models.CharField(max_length=120, unique=True)
-    pay_key = models.CharField(max_length=120, blank=True, default="")
-    proposed_at = models.BigIntegerField()
-    planned_at = models.BigIntegerField(null=True)
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["id"], condition=models.Q(planned_at=None), name="attestation_proposed")
-        ]
-
-    def __str__(self) -> str:
-        return f"attestation of trade {self.trade_id}"
-
-
 class Answer(models.Model):
     """What one member of the verifier set says to a proposal: that it signs the digest, or why not.
 

@@ -7,19 +7,18 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 
 from ledger import queries as ledger
-from marketplace.clearing.models import CLOSING, DELIVERED, LOCKED, VERIFIED, Trade
+from marketplace.clearing.models import CLOSING, Trade
 from marketplace.problems import Conflict, NotFound
 from marketplace.receipts import queries as receipts
 from marketplace.settlement.audit_lists import RECEIPTS as RECEIPTS
 from marketplace.settlement.checking import trade_checks as trade_checks
 from marketplace.settlement.evidence import published_leaves
-from marketplace.settlement.models import Answer, Attestation, Closing, SettlementBatch
+from marketplace.settlement.models import Answer, Closing, SettlementBatch
 from suan.core.encoding import from_hex, to_hex
 from suan.core.evidence import Anchor, receipt_proof
 from suan.core.ids import parse_id
 from suan.core.problems import FieldError
 
-UNCLOSED = (LOCKED, DELIVERED, VERIFIED, CLOSING)
 PROPOSALS_MAX = 100
 PATIENCE_SECONDS = 60
 
@@ -75,9 +74,7 @@ def proof_of(receipt_id: str) -> bytes:
 
 def proposals() -> list[dict[str, Any]]:
     """What waits for signatures of the verifier set, oldest first, with all that a member needs to check it."""
-    verdicts = proposed_verdicts().order_by("id")[:PROPOSALS_MAX]
-    deliveries = proposed_attestations().select_related("trade__lock_batch").order_by("id")[:PROPOSALS_MAX]
-    return [_verdict(row) for row in verdicts] + [_delivery(row) for row in deliveries]
+    return [_verdict(row) for row in proposed_verdicts().order_by("id")[:PROPOSALS_MAX]]
 
 
 def proposed_verdicts() -> QuerySet[SettlementBatch]:
@@ -86,25 +83,14 @@ def proposed_verdicts() -> QuerySet[SettlementBatch]:
     return SettlementBatch.objects.filter(Exists(waiting), status="proposed")
 
 
-def proposed_attestations() -> QuerySet[Attestation]:
-    """Attestations that wait for signatures, of trades that have not ended otherwise."""
-    return Attestation.objects.filter(planned_at=None, trade__status__in=UNCLOSED)
-
-
 def is_proposed(digest: str) -> bool:
     """Whether a digest waits for signatures."""
-    return (
-        proposed_verdicts().filter(verdict_digest=digest).exists()
-        or proposed_attestations().filter(digest=digest).exists()
-    )
+    return proposed_verdicts().filter(verdict_digest=digest).exists()
 
 
 def was_proposed(digest: str) -> bool:
     """Whether a digest waits for signatures, or once did."""
-    return (
-        SettlementBatch.objects.filter(verdict_digest=digest).exists()
-        or Attestation.objects.filter(digest=digest).exists()
-    )
+    return SettlementBatch.objects.filter(verdict_digest=digest).exists()
 
 
 def short_of_signatures(*, now: int) -> list[dict[str, Any]]:
@@ -123,7 +109,6 @@ def short_of_signatures(*, now: int) -> list[dict[str, Any]]:
 
 def _verdict(row: SettlementBatch) -> dict[str, Any]:
     return {
-        "kind": "verdict",
         "batch_id": f"bat_{row.lock_batch}",
         "locked_in": _locked_in(Trade.objects.filter(closing__settlement=row).first()),
         "receipts_root": row.receipts_root,
@@ -131,24 +116,6 @@ def _verdict(row: SettlementBatch) -> dict[str, Any]:
         "evidence": f"/evidence/settlements/{row.receipts_root}.json",
         "proposed_at": row.cut_at,
         **answers_to(row.verdict_digest),
-    }
-
-
-def _delivery(row: Attestation) -> dict[str, Any]:
-    trade = row.trade
-    return {
-        "kind": "delivery",
-        "batch_id": f"bat_{trade.lock_batch.batch_id}" if trade.lock_batch else None,
-        "locked_in": _locked_in(trade),
-        "trade": trade.trade_hash,
-        "runs_delivered": row.runs_delivered,
-        "units": str(row.units),
-        "receipts": [
-            {"receipt": receipts.signed_struct(receipt).to_json(), "signature": receipt.signature}
-            for receipt in receipts.delivered(trade.trade_hash)
-        ],
-        "proposed_at": row.proposed_at,
-        **answers_to(row.digest),
     }
 
 

@@ -10,9 +10,6 @@ from django.conf import settings
 from ledger.errors import NotDeployed
 from marketplace.settlement import actions
 
-ATTEST_LEAD_DIVISOR = 4
-"""A delivery that still waits in the last quarter of the verification grace is attested on chain."""
-
 
 @shared_task(throws=(NotDeployed,))
 def cut_batches() -> None:
@@ -29,12 +26,9 @@ def cut_batches() -> None:
 
 @shared_task(throws=(NotDeployed,))
 def refund_overdue() -> None:
-    """Attest, refund and pay what no verdict reached in time; end disputes that nobody answered."""
+    """Refund what no verdict reached in time; end disputes that nobody answered."""
     now = int(time.time())
-    actions.attest_waiting(now=now, lead_seconds=settings.VERIFICATION_GRACE_SECONDS // ATTEST_LEAD_DIVISOR)
-    actions.attest_agreed(now=now)
     actions.refund_overdue(now=now)
-    actions.pay_attested(now=now)
     actions.time_out_disputed(now=now)
 
 

@@ -20,11 +20,11 @@ from suan.client.locks import LockedBatch, LockedTrade, NotLocked, read_batch
 from suan.client.rpc import Rpc
 from suan.core import encoding, ids, signing
 from suan.core.contract import KeySet, Outcome, ReceiptVerdict, abi, pack_outcomes, receipts_root
-from suan.core.delivery import ExitReason, Expected, Receipt, check_receipt, work_units
+from suan.core.delivery import ExitReason, Expected, Receipt, check_receipt
 from suan.core.orders import BidTerms, OfferTerms, product_by_id
 from suan.core.settlement import Judgement, VerifiedRun, level_of, outcome_of
-from suan.core.signing import DeliveryAttestation, Verdict
-from suan.core.units import WorkUnits, billed_units
+from suan.core.signing import Verdict
+from suan.core.units import WorkUnits
 from suan.runtime import RunLimits, RunRequest, runner_for
 from suan.runtime.verify import Finding, Statement, recompute
 
@@ -59,7 +59,7 @@ class Judge:
     def check(self, proposal: Json) -> bytes:
         """The digest to sign. Raises Refusal, or SuanError when something cannot be fetched now."""
         try:
-            judged = {"verdict": self._verdict, "delivery": self._delivery}[proposal["kind"]](proposal)
+            judged = self._verdict(proposal)
         except (NotLocked, BadDocument) as error:
             raise Refusal(str(error)) from error
         except MALFORMED as error:
@@ -138,28 +138,6 @@ class Judge:
                 self._findings.clear()
             self._findings[digest] = finding
         return self._findings[digest]
-
-    # ---------------------------------------------------------------- deliveries
-    def _delivery(self, proposal: Json) -> bytes:
-        """Every receipt signed and fitting, every output there; the digest of the DeliveryAttestation."""
-        batch = self._batch(proposal)
-        locked = _trade(batch, encoding.from_hex(proposal["trade"], length=32))
-        ceiling, product = WorkUnits(locked.record.ceiling), product_by_id(locked.bid.product)
-        units, runs = 0, set()
-        for item in proposal["receipts"]:
-            receipt = Receipt.from_json(item["receipt"])
-            self._signed(locked, receipt, str(item["signature"]))
-            if not ExitReason(receipt.exit_reason).delivers:
-                raise Refusal(
-                    f"run {receipt.run} delivered nothing: {ExitReason(receipt.exit_reason).name.lower()}"
-                )
-            self._bytes(receipt.output)
-            units += billed_units(work_units(receipt.counters, product.resource_class), ceiling)
-            runs.add(receipt.run)
-        if (len(runs), str(units)) != (proposal["runs_delivered"], proposal["units"]):
-            raise Refusal(f"its receipts deliver {len(runs)} runs and {units} units")
-        attested = DeliveryAttestation(batch.head.id(), locked.record.trade, len(runs), units)
-        return attested.digest(self.market.domain)
 
     # ---------------------------------------------------------------- what both need
     def _batch(self, proposal: Json) -> LockedBatch:

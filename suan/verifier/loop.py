@@ -76,7 +76,7 @@ class Verifier:
                 try:
                     given += self._answer(proposal)
                 except SuanError as error:
-                    log.warning("%s %s: %s", proposal["kind"], proposal["digest"], error)
+                    log.warning("%s: %s", proposal["digest"], error)
                     self._rests[proposal["digest"]] = self.clock() + PAUSE_SECONDS_MAX / 10
         return given
 
@@ -102,7 +102,7 @@ class Verifier:
             if error.status != 409:
                 raise
             return 0  # Others were enough meanwhile.
-        self.say({"kind": proposal["kind"], "digest": digest, "agrees": "reason" not in body} | _words(body))
+        self.say({"digest": digest, "agrees": "reason" not in body} | _words(body))
         return 1
 
     def _sign(self, digest: bytes) -> str:

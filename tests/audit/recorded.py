@@ -57,9 +57,9 @@ def question(method: str, params: tuple) -> str:
 
 
 def with_log(
-    name: str, alter: Callable[[Log, dict[str, Any]], Log | None]
+    name: str, alter: Callable[[Log, dict[str, Any]], Log | None], *, of: str = ""
 ) -> Callable[[str, tuple, Any], Any]:
-    """A change of the first event `name`: `alter(log, values)` returns another log, or None to leave it out."""
+    """A change of the first event `name` (of the trade `of`): `alter(log, values)` returns another log, or None to leave it out."""
 
     touched: list[tuple[str, str]] = []
 
@@ -67,7 +67,7 @@ def with_log(
         for log in logs:
             found, values = _decoded(log)
             place = (log["blockHash"], log["logIndex"])
-            if found != name or (touched and touched[0] != place):
+            if found != name or of not in ("", values.get("trade")) or (touched and touched[0] != place):
                 yield log
                 continue
             touched[:] = [place]
@@ -88,8 +88,10 @@ def _decoded(log: Log) -> tuple[str, dict[str, Any]]:
         return "", {}
 
 
-def said(name: str, field: str, by: Callable[[Any], Any]) -> Callable[[str, tuple, Any], Any]:
-    """The first event `name` says something else in one of the fields that are not indexed."""
+def said(
+    name: str, field: str, by: Callable[[Any], Any], *, of: str = ""
+) -> Callable[[str, tuple, Any], Any]:
+    """The first event `name` (of the trade `of`) says something else in one of the fields that are not indexed."""
 
     def alter(log: Log, values: dict[str, Any]) -> Log:
         plain = [parameter for parameter in abi.EVENTS[name].parameters if not parameter.indexed]
@@ -99,7 +101,7 @@ def said(name: str, field: str, by: Callable[[Any], Any]) -> Callable[[str, tupl
         words[place] = by(words[place])
         return log | {"data": to_hex(encode(types, words))}
 
-    return with_log(name, alter)
+    return with_log(name, alter, of=of)
 
 
 def calldata(function: str, alter: Callable[[str, dict[str, Any]], str]) -> Callable[[str, tuple, Any], Any]:

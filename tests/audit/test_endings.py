@@ -29,7 +29,6 @@ from suan.core.signing.structs import (
     SIDE_BUY,
     SIDE_SELL,
     Acceptance,
-    DeliveryAttestation,
     Migration,
     Ruling,
     Voucher,
@@ -234,7 +233,7 @@ def receipt_words(receipt: Receipt) -> bytes:
     return b"".join(words)
 
 
-def test_trades_end_by_a_signature_by_time_and_as_attested(market: TradedMarket) -> None:
+def test_trades_end_by_a_signature_or_by_time(market: TradedMarket) -> None:
     batch, grace = lock(market), market.made["verification_grace"]
     head = batch.said["head"]
     key_of = {key.address: key for key in (*market.buyers, *market.providers)}
@@ -251,28 +250,15 @@ def test_trades_end_by_a_signature_by_time_and_as_attested(market: TradedMarket)
                 signature=key_of[loser].sign(Acceptance(head.id(), packed).digest(market.domain)),
             )
         )
-    attested = batch.records[2]
-    said_by = DeliveryAttestation(head.id(), attested.trade, 1, CEILING // 2).digest(market.domain)
-    batch.send(
-        abi.encode_attest_delivery(
-            head=head,
-            verifiers=market.verifiers,
-            proven=batch.proven(2),
-            runs_delivered=1,
-            units=CEILING // 2,
-            signatures=[market.verifier.sign(said_by)],
-        )
-    )
     agrees(market)
     market.wait(3600 + grace)
-    rest = prove_records(batch.records, [0, *range(3, len(batch.records))])
+    rest = prove_records(batch.records, [0, *range(2, len(batch.records))])
     batch.send(abi.encode_refund(head=head, proven=rest))
-    market.wait(grace)
-    batch.send(abi.encode_pay_attested(head=head, verifiers=market.verifiers, proven=batch.proven(2)))
     assert agrees(market).trades_open == 0
+    second, paid = encoding.to_hex(batch.records[2].trade), OutcomeKind.SETTLED << 96
     names(
         market,
-        (said("DeliveryAttested", "units", lambda units: units + 1), "verifier signatures"),
+        (said("TradeClosed", "outcome", lambda word: word | paid, of=second), "end without verdict"),
         (
             calldata("accept", lambda text, _: text.replace(text[-140:-130], "1234567890")),
             "acceptance signed",

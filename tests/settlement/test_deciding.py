@@ -94,6 +94,24 @@ def with_money(exchange: Exchange, name: str) -> str:
     return address
 
 
+def test_a_trade_whose_runs_are_judged_is_decided_alone_while_its_lock_batch_works_on(exchange):
+    lock(exchange, 2)
+    first, _ = exchange.lease()
+    exchange.deliver(first)
+    exchange.verify()
+    now = int(time.time())
+    assert actions.conclude_trades(now=now) == 1
+    assert actions.cut_batches(now=now + 4, pace_seconds=5, outcomes_max=100) == []
+    (settlement,) = actions.cut_batches(now=now + 5, pace_seconds=5, outcomes_max=100)
+    assert [row["runs_delivered"] for row in settlement.outcomes] == [1]
+    assert sorted(statuses()) == ["closing", "locked"]
+    observe(exchange)
+    assert len(ledger.events(name="BatchDecided")) == 1
+    exchange.pass_window()
+    observe(exchange)
+    assert sorted(statuses()) == ["locked", "settled"]
+
+
 def test_a_fill_above_the_cap_of_its_verifiers_is_refused_with_its_reason_and_the_others_settle(
     low_cap, exchange
 ):

@@ -1,21 +1,18 @@
-"""What happens when no verdict comes in time: attest, refund, pay, and who wins when two come at once."""
+"""What happens when no verdict comes in time: the refund, and who wins when two come at once."""
 
 import time
 from datetime import timedelta
 
 from django.utils import timezone
 
-from ledger import queries as ledger
 from marketplace.clearing.models import Trade
 from marketplace.delivery.models import Run
 from marketplace.settlement import actions
 from marketplace.settlement.lockbatches import lock_batch_of
-from marketplace.settlement.models import Attestation, SettlementBatch
+from marketplace.settlement.models import SettlementBatch
 from suan.core.contract.calls import Proven
-from suan.core.units import billed_units, payment
 from tests.settlement.exchange import Exchange
 
-CEILING = 3_600
 GRACE = 60
 
 
@@ -48,54 +45,35 @@ def test_a_trade_that_nobody_delivered_or_closed_is_refunded_after_the_grace(exc
     assert exchange.world.chain_balances(exchange.provider.address) == (100 * 10**18, 0, 0)
 
 
-def test_a_delivery_that_waits_for_its_verdict_is_attested_not_refunded_and_paid_in_the_end(exchange):
+def test_a_delivery_without_a_verdict_is_refunded_after_the_grace(exchange):
     trade = exchange.trade()
     (lease,) = exchange.lease()
     exchange.deliver(lease)
     end = trade.deliver_by + GRACE
-    assert actions.attest_waiting(now=end - 16, lead_seconds=15) == 0
-    pass_until(exchange, end - 14)
-    assert actions.attest_waiting(now=end - 14, lead_seconds=15) == 1
-    exchange.settle_chain(final=True)
-    (attested,) = ledger.events(name="DeliveryAttested")
-    units = billed_units(1, CEILING)
-    assert (attested.args["runs_delivered"], attested.args["units"]) == (1, units)
+    assert actions.refund_overdue(now=end - 1) == 0
     pass_until(exchange, end)
-    assert actions.refund_overdue(now=end) == actions.refund_overdue(now=end + GRACE) == 0
-    assert actions.pay_attested(now=end + GRACE - 1) == 0
-    pass_until(exchange, end + GRACE)
-    assert actions.pay_attested(now=end + GRACE) == 1
-    assert actions.pay_attested(now=end + GRACE) == 0
-    assert follow(exchange, trade).status == "settled"
-    paid = payment(trade.price, units)
-    assert exchange.world.chain_balances(exchange.buyer.address) == (100 * 10**18 - paid, 0, 0)
+    assert actions.refund_overdue(now=end) == 1
+    assert follow(exchange, trade).status == "refunded"
+    assert exchange.world.chain_balances(exchange.buyer.address) == (100 * 10**18, 0, 0)
+    assert exchange.world.chain_balances(exchange.provider.address) == (100 * 10**18, 0, 0)
 
 
-def test_a_verdict_that_comes_after_the_attestation_still_decides(exchange):
-    trade = exchange.trade()
-    (lease,) = exchange.lease()
-    exchange.deliver(lease, fp64=10**15)  # inflated: attested as claimed, found false later
-    end = trade.deliver_by + GRACE
-    pass_until(exchange, end - 10)
-    assert actions.attest_waiting(now=end - 10, lead_seconds=15) == 1
-    assert Attestation.objects.get().units == CEILING  # never more than the ceiling
-    exchange.settle_chain()
-    exchange.verify()
-    exchange.close(final=True)
-    trade.refresh_from_db()
-    assert trade.status == "slashed"
-    assert actions.pay_attested(now=end + 2 * GRACE) == 0
-
-
-def test_a_delivery_without_attestation_or_verdict_waits_twice_the_grace(exchange):
+def test_a_trade_that_a_signed_verdict_names_is_left_to_it_however_late(exchange):
     trade = exchange.trade()
     (lease,) = exchange.lease()
     exchange.deliver(lease)
+    exchange.verify()
+    now = int(time.time())
+    actions.conclude_trades(now=now)
+    (settlement,) = actions.cut_batches(now=now, pace_seconds=0, outcomes_max=100)
+    assert settlement.status == "planned"
     end = trade.deliver_by + GRACE
-    assert actions.refund_overdue(now=end + GRACE - 1) == 0
-    pass_until(exchange, end + GRACE)
-    assert actions.refund_overdue(now=end + GRACE) == 1
-    assert follow(exchange, trade).status == "refunded"
+    pass_until(exchange, end)
+    assert actions.refund_overdue(now=end) == 0
+    exchange.settle_chain()
+    assert actions.refund_overdue(now=end + GRACE) == 0
+    exchange.pass_window()
+    assert follow(exchange, trade).status == "settled"
 
 
 def test_a_close_that_comes_after_somebodys_refund_fails_and_the_chain_decides(exchange):

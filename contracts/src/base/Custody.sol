@@ -68,7 +68,7 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         ) revert ZeroAddress();
         if (p.feeBps > FEE_BPS_MAX) revert ParameterTooLarge(p.feeBps, FEE_BPS_MAX);
         if (p.bondBps > Amounts.BPS) revert ParameterTooLarge(p.bondBps, Amounts.BPS);
-        // Bounded, so that deliverBy + 2 * grace stays far inside 64 bits and money is never caught for years.
+        // Bounded, so that deliverBy + grace stays far inside 64 bits and money is never caught for years.
         if (p.verificationGrace > Fills.TERM_MAX) revert ParameterTooLarge(p.verificationGrace, Fills.TERM_MAX);
         if (p.withdrawalDelay > Fills.TERM_MAX) revert ParameterTooLarge(p.withdrawalDelay, Fills.TERM_MAX);
         // Whoever gained by a verdict can not have left before it could be disputed.

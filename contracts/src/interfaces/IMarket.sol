@@ -11,7 +11,8 @@ import {IMarketEvents} from "./IMarketEvents.sol";
 /// - decide() and, one dispute window later, settle(): k of n verifiers of the set that both orders name. Nothing moves inside
 ///   the window, so whatever a dispute rules is there to be paid in full;
 /// - dispute(), then rule() by the arbiters or timeOut() by anybody;
-/// - refund() by anybody once the verifiers were silent too long, payAttested() if they attested a delivery and were silent.
+/// - refund() by anybody once the verifiers were silent too long, whatever was delivered: nobody is paid for work that k
+///   verifiers did not recompute, and saying that they did is a verdict.
 ///
 /// Powers. `operator` submits batches in open() and can neither move nor hold money without both signatures. `admin` names the
 /// operator and may pause deposits, openings and new sessions; deciding, closing, cancelling and leaving can not be paused.
@@ -128,29 +129,10 @@ interface IMarket is IMarketEvents {
         bytes calldata signature
     ) external;
 
-    /// @notice Give payment and bond back after the verifiers' silence.
-    /// @dev Anybody, from deliverBy + verificationGrace of each record on, for trades that are neither decided nor attested. A
-    /// trade that is not open is passed over. Reverts with InvalidLength, InvalidProof, TooEarly, TradeAttested, NothingOpen.
+    /// @notice Give payment and bond back after the verifiers' silence, whether or not something was delivered.
+    /// @dev Anybody, from deliverBy + verificationGrace of each record on, for trades that are not decided. A trade that is not
+    /// open is passed over. Reverts with InvalidLength, InvalidProof, TooEarly, NothingOpen.
     function refund(BatchHead calldata head, Proven calldata proven) external;
-
-    /// @notice Record that `runsDelivered` runs, billed `units`, were delivered in time, so that the trade is not refunded while
-    /// it waits for its verdict.
-    /// @dev Anybody who holds k of n signatures over DeliveryAttestation, before deliverBy + verificationGrace. May be repeated
-    /// with more delivered runs. Reverts with InvalidProof, WrongKeySet, QuorumNotReached, TradeNotOpen, TooLate,
-    /// InvalidOutcome, AttestationNotGreater.
-    function attestDelivery(
-        BatchHead calldata head,
-        KeySet calldata verifiers,
-        Proven calldata proven,
-        uint32 runsDelivered,
-        uint64 units,
-        bytes[] calldata signatures
-    ) external;
-
-    /// @notice Settle a trade as attested, after the verifiers' silence on its verdict.
-    /// @dev Anybody, from deliverBy + 2 * verificationGrace on. Reverts with InvalidProof, WrongKeySet, TradeNotOpen,
-    /// TradeNotAttested, TooEarly.
-    function payAttested(BatchHead calldata head, KeySet calldata verifiers, Proven calldata proven) external;
 
     // ------------------------------------------------------------------------------------------------ disputes
 
@@ -231,10 +213,6 @@ interface IMarket is IMarketEvents {
     /// @notice Bit i is set while the trade with index i is open and not decided.
     function openBits(bytes32 batchId) external view returns (uint256);
 
-    /// @notice What was attested for a trade of a batch; zero if nothing.
-    function attestationOf(bytes32 batchId, uint32 index) external view returns (uint32 runsDelivered, uint64 units);
-
-    /// @notice Bits of the trades that wait under a verdict (low 200), and from when it settles (next 40). The id is hashStruct of
     /// Verdict.
     function decided(bytes32 verdict) external view returns (uint256);
 

@@ -61,12 +61,6 @@ interface IMarketEvents is IMarketTypes {
     error TooEarly(bytes32 trade, uint256 from);
     /// @notice Too late: possible before `until`.
     error TooLate(bytes32 trade, uint256 until);
-    /// @notice A delivery was attested, so the trade is not refunded.
-    error TradeAttested(bytes32 trade);
-    /// @notice No delivery was attested.
-    error TradeNotAttested(bytes32 trade);
-    /// @notice A later attestation must name more delivered runs than the one before.
-    error AttestationNotGreater(bytes32 trade, uint32 runsDelivered);
     /// @notice The trade is not disputed (any more).
     error NotDisputed(bytes32 trade);
     /// @notice The receipt is not the one under the root that the disputed verdict names.
@@ -116,8 +110,6 @@ interface IMarketEvents is IMarketTypes {
     /// Refunded: buyer the lock, provider the bond. Slashed: buyer the lock; the whole bond is slashed: min(bond, floor(price *
     /// units / 3,600,000)) to the re-run account, the rest to the pool.
     event TradeClosed(bytes32 indexed trade, uint256 outcome, uint256 amounts);
-    /// @notice The verifiers saw a delivery in time: the trade cannot be refunded by timeout any more.
-    event DeliveryAttested(bytes32 indexed trade, bytes32 indexed batchId, uint32 runsDelivered, uint64 units);
     /// @notice `challenger` disputes the decided `outcome` of a trade and locked `bond` for it.
     event DisputeOpened(
         bytes32 indexed trade,

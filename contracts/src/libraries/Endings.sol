@@ -6,7 +6,6 @@ import {IMarketTypes} from "../interfaces/IMarketTypes.sol";
 import {Batches} from "./Batches.sol";
 import {Closings, Totals} from "./Closings.sol";
 import {Orders} from "./Orders.sol";
-import {Quorums} from "./Quorums.sol";
 import {Records} from "./Records.sol";
 import {Signatures} from "./Signatures.sol";
 import {Rules, State} from "./State.sol";
@@ -73,67 +72,11 @@ library Endings {
             if (left & bit == 0) continue;
             uint256 from = r.deliverBy() + rules.verificationGrace;
             if (block.timestamp < from) revert IMarketEvents.TooEarly(r.trade, from);
-            if (self.attestations[batchId][r.index()] != 0) revert IMarketEvents.TradeAttested(r.trade);
             left ^= bit;
             self.close(rules, r, Records.outcomeOf(r.index(), Records.REFUNDED, 0, 0), totals);
         }
         if (left == bits) revert IMarketEvents.NothingOpen(batchId);
         self.openBits[batchId] = left;
         self.payTotals(rules, head.verifierSet, totals);
-    }
-
-    /// @dev See IMarket.attestDelivery.
-    function attest(
-        State storage self,
-        Rules memory rules,
-        IMarketTypes.BatchHead calldata head,
-        IMarketTypes.KeySet calldata verifiers,
-        IMarketTypes.Proven calldata proven,
-        uint32 runsDelivered,
-        uint64 units,
-        bytes[] calldata signatures
-    ) external {
-        (bytes32 batchId, IMarketTypes.Record calldata r) = _proveOpen(self, head, proven);
-        uint256 until = r.deliverBy() + rules.verificationGrace;
-        if (block.timestamp >= until) revert IMarketEvents.TooLate(r.trade, until);
-        if (!r.allows(Records.outcomeOf(r.index(), Records.SETTLED, runsDelivered, units))) {
-            revert IMarketEvents.InvalidOutcome(r.trade);
-        }
-        bytes32 hash = Orders.hashDeliveryAttestation(batchId, r.trade, runsDelivered, units);
-        Quorums.require_(head.verifierSet, verifiers, Orders.digestOf(rules.domain, hash), signatures);
-        if (runsDelivered <= self.attestations[batchId][r.index()] >> 64) {
-            revert IMarketEvents.AttestationNotGreater(r.trade, runsDelivered);
-        }
-        self.attestations[batchId][r.index()] = (uint256(runsDelivered) << 64) | units;
-        emit IMarketEvents.DeliveryAttested(r.trade, batchId, runsDelivered, units);
-    }
-
-    /// @dev See IMarket.payAttested.
-    function payAttested(
-        State storage self,
-        Rules memory rules,
-        IMarketTypes.BatchHead calldata head,
-        IMarketTypes.KeySet calldata verifiers,
-        IMarketTypes.Proven calldata proven
-    ) external {
-        (bytes32 batchId, IMarketTypes.Record calldata r) = _proveOpen(self, head, proven);
-        Quorums.check(head.verifierSet, verifiers);
-        uint256 attested = self.attestations[batchId][r.index()];
-        if (attested == 0) revert IMarketEvents.TradeNotAttested(r.trade);
-        uint256 from = r.deliverBy() + 2 * uint256(rules.verificationGrace);
-        if (block.timestamp < from) revert IMarketEvents.TooEarly(r.trade, from);
-        Totals memory totals;
-        self.openBits[batchId] ^= 1 << r.index();
-        self.close(rules, r, Records.outcomeOf(r.index(), Records.SETTLED, attested >> 64, uint64(attested)), totals);
-        self.payTotals(rules, head.verifierSet, totals);
-    }
-
-    function _proveOpen(State storage self, IMarketTypes.BatchHead calldata head, IMarketTypes.Proven calldata proven)
-        private
-        view
-        returns (bytes32 batchId, IMarketTypes.Record calldata r)
-    {
-        (batchId, r) = Batches.proveOne(head, proven);
-        if (self.openBits[batchId] & (1 << r.index()) == 0) revert IMarketEvents.TradeNotOpen(r.trade);
     }
 }

@@ -23,8 +23,6 @@ library Orders {
     bytes32 internal constant VERDICT_TYPEHASH =
         keccak256("Verdict(bytes32 batch,bytes outcomes,bytes32 receiptsRoot)");
     bytes32 internal constant ACCEPTANCE_TYPEHASH = keccak256("Acceptance(bytes32 batch,bytes outcomes)");
-    bytes32 internal constant DELIVERY_ATTESTATION_TYPEHASH =
-        keccak256("DeliveryAttestation(bytes32 batch,bytes32 trade,uint32 runsDelivered,uint64 units)");
     bytes32 internal constant RULING_TYPEHASH =
         keccak256("Ruling(bytes32 batch,bytes32 trade,uint8 kind,uint32 runsDelivered,uint64 units)");
     bytes32 internal constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 session,uint128 cumulative)");
@@ -145,14 +143,6 @@ library Orders {
 
     function hashAcceptance(bytes32 batch, bytes calldata outcomes) internal pure returns (bytes32) {
         return keccak256(abi.encode(ACCEPTANCE_TYPEHASH, batch, keccak256(outcomes)));
-    }
-
-    function hashDeliveryAttestation(bytes32 batch, bytes32 trade, uint32 runsDelivered, uint64 units)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(DELIVERY_ATTESTATION_TYPEHASH, batch, trade, runsDelivered, units));
     }
 
     /// @dev outcome: kind 8 | runsDelivered 32 | units 64.

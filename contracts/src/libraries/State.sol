@@ -43,7 +43,6 @@ struct State {
     mapping(bytes32 batchId => uint256) openBits;
     mapping(bytes32 verdict => uint256) decided; // settleAfter 40 (from bit 200) | bits 200
     mapping(bytes32 verifierSet => uint256) exposure; // known 1 (bit 255) | base units locked in open trades of the set
-    mapping(bytes32 batchId => mapping(uint256 index => uint256)) attestations; // runsDelivered 32 | units 64
     mapping(bytes32 batchId => mapping(uint256 index => Dispute)) disputes;
     mapping(bytes32 session => uint256) sessions; // known 1 (bit 255) | closed 1 | paid 96
     uint64 batches;

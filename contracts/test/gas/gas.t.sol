@@ -35,15 +35,6 @@ contract GasTest is SessionTest {
         _note("refund 1");
     }
 
-    function test_a_delivery_that_is_attested_and_paid_by_time() external {
-        Lock memory lock = _openOne(1);
-        _attest(lock, 0, 1, CEILING);
-        _note("attestDelivery");
-        vm.warp(START + 2 days);
-        _pay(lock, 0);
-        _note("payAttested");
-    }
-
     function test_a_dispute_that_arbiters_rule_on() external {
         _fund(stranger, FUNDS);
         Lock memory lock = _openOne(1);

@@ -111,19 +111,12 @@ contract VectorsTest is MarketTest {
             IMarketTypes.Verdict memory verdict =
                 IMarketTypes.Verdict(_bytesAt(json, "verdict_outcomes", i), json.words("verdict_receipts_root")[i]);
             _assertDigest(json, "verdict", i, this.hashVerdict(json.words("verdict_batch")[i], verdict));
-            bytes32 hash = Orders.hashDeliveryAttestation(
-                json.words("delivery_attestation_batch")[i],
-                json.words("delivery_attestation_trade")[i],
-                uint32(json.numbers("delivery_attestation_runs_delivered")[i]),
-                uint64(json.numbers("delivery_attestation_units")[i])
-            );
-            _assertDigest(json, "delivery_attestation", i, hash);
             Outcome memory end;
             end.kind = uint8(json.numbers("ruling_kind")[i]);
             end.runsDelivered = uint32(json.numbers("ruling_runs_delivered")[i]);
             end.units = uint64(json.numbers("ruling_units")[i]);
             uint256 word = Packing.outcomeWord(0, end);
-            hash = Orders.hashRuling(json.words("ruling_batch")[i], json.words("ruling_trade")[i], word);
+            bytes32 hash = Orders.hashRuling(json.words("ruling_batch")[i], json.words("ruling_trade")[i], word);
             _assertDigest(json, "ruling", i, hash);
             _assertDigest(json, "receipt", i, this.hashReceipt(_receiptWords(json, i)));
         }

@@ -63,16 +63,6 @@ contract RefundTest is MarketTest {
         vm.assertEq(market.openBits(lock.id), 0, "all ended");
     }
 
-    function test_an_attested_trade_is_not_refunded_and_spares_its_neighbours() external {
-        Lock memory lock = _openMany(2);
-        _attest(lock, 1, 1, CEILING);
-        vm.warp(REFUND_AFTER);
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TradeAttested.selector, lock.records[1].trade));
-        this.refund(lock, _indices(2));
-        _refund(lock, _indices(1));
-        vm.assertEq(market.openBits(lock.id), 2, "the attested one stays");
-    }
-
     function test_nothing_is_refunded_twice() external {
         Lock memory lock = _openMany(2);
         vm.warp(REFUND_AFTER);

@@ -37,9 +37,6 @@ contract ThievesTest is DisputeTest {
         signatures[0] = _sign(verifierKeys[0], _verdictDigest(lock.id, verdict));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.QuorumNotReached.selector, verifierSet, 1, 2));
         market.decide(lock.head, _verifierKeySet(), verdict, signatures);
-        signatures[0] = _sign(verifierKeys[0], _attestation(lock.id, lock.records[0].trade, 4, 4 * CEILING));
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.QuorumNotReached.selector, verifierSet, 1, 2));
-        market.attestDelivery(lock.head, _verifierKeySet(), _proveOne(_lock(), 0), 4, 4 * CEILING, signatures);
     }
 
     /// @dev A whole set, with a provider as accomplice, pays out open trades of the batches that name it: after the window in
@@ -76,16 +73,6 @@ contract ThievesTest is DisputeTest {
         vm.assertGe(_total(provider), FUNDS - 1.6 ether, "the bonds of the two trades");
         vm.assertEq(_total(buyer2), FUNDS, "nobody else");
         vm.assertEq(_total(provider2), FUNDS, "nobody else");
-    }
-
-    /// @dev The same by an attestation: a single payment above the cap may go, alone in its window, after two graces.
-    function test_thief_of_a_whole_set_is_paid_what_it_attested_but_one_trade_a_window_above_the_cap() external {
-        vm.warp(START + 2 hours);
-        _attest(_lock(), 0, 4, 4 * CEILING);
-        _attest(_lock(), 1, 4, 4 * CEILING);
-        vm.warp(START + 2 hours + 2 * GRACE);
-        _pay(_lock(), 0);
-        vm.assertEq(_total(buyer), FUNDS - 4 * PRICE, "no more than one trade locked");
     }
 
     /// @dev A delegate key buys within its limits of price, side, time and money a day. It can not withdraw, cancel, accept,

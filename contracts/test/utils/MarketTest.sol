@@ -160,21 +160,6 @@ abstract contract MarketTest is OpeningTest {
         market.refund(lock.head, _prove(lock, indices));
     }
 
-    function _attest(Lock memory lock, uint256 index, uint32 runs, uint64 units) internal {
-        bytes[] memory signatures = _quorum(_attestation(lock.id, lock.records[index].trade, runs, units));
-        market.attestDelivery(lock.head, _verifierKeySet(), _proveOne(lock, index), runs, units, signatures);
-    }
-
-    function _attestation(bytes32 batch, bytes32 trade, uint32 runs, uint64 units) internal view returns (bytes32) {
-        bytes32 typeHash =
-            keccak256("DeliveryAttestation(bytes32 batch,bytes32 trade,uint32 runsDelivered,uint64 units)");
-        return _marketDigest(keccak256(abi.encode(typeHash, batch, trade, runs, units)));
-    }
-
-    function _pay(Lock memory lock, uint256 index) internal {
-        market.payAttested(lock.head, _verifierKeySet(), _proveOne(lock, index));
-    }
-
     // ------------------------------------------------------------------------------------------------ disputes
 
     function _dispute(

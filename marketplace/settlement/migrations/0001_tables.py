@@ -93,40 +93,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Attestation",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("runs_delivered", models.PositiveBigIntegerField()),
-                ("units", models.PositiveBigIntegerField()),
-                ("digest", models.CharField(max_length=66, unique=True)),
-                ("signatures", models.JSONField(default=list)),
-                ("outgoing_key", models.CharField(max_length=120, unique=True)),
-                ("pay_key", models.CharField(blank=True, default="", max_length=120)),
-                ("proposed_at", models.BigIntegerField()),
-                ("planned_at", models.BigIntegerField(null=True)),
-                (
-                    "trade",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="attestation",
-                        to="clearing.trade",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("planned_at", None)), fields=["id"], name="attestation_proposed"
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
             name="Closing",
             fields=[
                 (

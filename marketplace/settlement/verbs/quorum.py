@@ -1,6 +1,6 @@
 """What verifiers say to what the exchange proposes: of each member one answer, its signature or its reason.
 
-A proposal is a digest that the Market wants k of n signatures of: a verdict over trades, or that a delivery is there.
+A proposal is a digest that the Market wants k of n signatures of: a verdict over trades.
 The exchange's own verifier key answers where it is a member; programs of the others (`suan verifier run`) read the open
 proposals, check them for themselves and send theirs. An answer is known by its signature alone, so anybody may carry it.
 Times are unix seconds, given by the caller.

@@ -145,8 +145,6 @@ class Books:
     verdicts: MutableMapping[str, VerdictView] = field(default_factory=dict)
     exposure: MutableMapping[str, int] = field(default_factory=dict)
     """Payments and bonds, base units, that are locked in trades of a verifier set."""
-    attestations: MutableMapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
-    """(runs, units) that were attested last, by (batch, index)."""
     disputes: MutableMapping[tuple[str, int], DisputeView] = field(default_factory=dict)
     sessions: MutableMapping[str, SessionView] = field(default_factory=dict)
     seals: Appendable = field(default_factory=_nothing)

@@ -9,11 +9,9 @@ from suan.core.contract.abi import (
     decode_error,
     decode_event,
     decode_result,
-    encode_attest_delivery,
     encode_call,
     encode_decide,
     encode_open,
-    encode_pay_attested,
     encode_refund,
     encode_rule,
     encode_settle,
@@ -22,7 +20,7 @@ from suan.core.contract.abi import (
     struct_of,
 )
 from suan.core.contract.calls import record_of
-from suan.core.contract.deadlines import pay_attested_after, refund_after
+from suan.core.contract.deadlines import refund_after
 from suan.core.contract.limits import DAY_SECONDS, PLACES, RUNS_MAX, TERM_SECONDS_MAX, UNITS_MAX
 from suan.core.contract.places import OrderState
 from suan.core.contract.proving import prove_records
@@ -81,11 +79,9 @@ __all__ = [
     "decode_error",
     "decode_event",
     "decode_result",
-    "encode_attest_delivery",
     "encode_call",
     "encode_decide",
     "encode_open",
-    "encode_pay_attested",
     "encode_refund",
     "encode_rule",
     "encode_settle",
@@ -94,7 +90,6 @@ __all__ = [
     "order_set_root",
     "pack_outcomes",
     "packing",
-    "pay_attested_after",
     "prove_records",
     "receipts_root",
     "receipts_tree",

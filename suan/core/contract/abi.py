@@ -144,25 +144,6 @@ def encode_refund(*, head: BatchHead, proven: calls.Proven) -> bytes:
     return encode_call("refund", head, proven.plain())
 
 
-def encode_attest_delivery(
-    *,
-    head: BatchHead,
-    verifiers: KeySet,
-    proven: calls.Proven,
-    runs_delivered: int,
-    units: int,
-    signatures: Sequence[bytes],
-) -> bytes:
-    """Calldata of Market.attestDelivery: a timely delivery still waits for its verdict."""
-    set_ = calls.key_set(verifiers)
-    return encode_call("attestDelivery", head, set_, proven.plain(), runs_delivered, units, signatures)
-
-
-def encode_pay_attested(*, head: BatchHead, verifiers: KeySet, proven: calls.Proven) -> bytes:
-    """Calldata of Market.payAttested, which anyone may send after the verdict's time has passed."""
-    return encode_call("payAttested", head, calls.key_set(verifiers), proven.plain())
-
-
 def encode_dispute(
     *, head: BatchHead, outcomes: Sequence[tuple[int, Outcome]], receipts_root: bytes, proven: calls.Proven
 ) -> bytes:

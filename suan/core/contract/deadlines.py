@@ -4,10 +4,5 @@ from __future__ import annotations
 
 
 def refund_after(deliver_by: int, verification_grace: int) -> int:
-    """The first second (unix) at which anyone may refund a trade whose delivery was not attested."""
+    """The first second (unix) at which anyone may refund a trade that no verdict decided, delivered or not."""
     return deliver_by + verification_grace
-
-
-def pay_attested_after(deliver_by: int, verification_grace: int) -> int:
-    """The first second (unix) at which anyone may have an attested delivery paid."""
-    return deliver_by + 2 * verification_grace

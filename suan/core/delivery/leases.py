@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from suan.core.contract import pay_attested_after, refund_after
+from suan.core.contract import refund_after
 
 __all__ = [
     "Decision",
@@ -22,7 +22,6 @@ __all__ = [
     "last_heard",
     "lease_expiry",
     "may_lease",
-    "pay_attested_after",
     "refund_after",
     "sweep",
 ]

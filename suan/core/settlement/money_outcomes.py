@@ -133,16 +133,11 @@ TRADE_ENDS: Final = (
         OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
     ),
     TradeEnd(
-        "locked", "verifiers silent, delivery not attested", "refund after = deliver by + grace", "anyone",
+        "locked", "verifiers silent", "refund after = deliver by + grace", "anyone",
         OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
     ),
     TradeEnd(
-        "delivered", "delivery attested, then verifiers silent", "deliver by + 2 x grace", "anyone",
-        OutcomeKind.SETTLED, "lock less payment for the attested work", "payment less fee, bond back",
-        "treasury: fee", "units not used return to the offer, runs not delivered to the bid",
-    ),
-    TradeEnd(
-        "delivered", "delivery not attested, verifiers silent", "refund after = deliver by + grace", "anyone",
+        "delivered", "verifiers silent", "refund after = deliver by + grace", "anyone",
         OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
     ),
     TradeEnd(
@@ -242,6 +237,8 @@ _TAIL: Final = """
 ## Known limits
 
 - A provider that reports a timeout instead of working loses nothing but the trade; the bid trades again elsewhere.
-- Between deliver by and refund after, the money of an undelivered trade waits for the verifiers or for anyone's refund.
+- Between deliver by and refund after, the money of a trade without a verdict waits for the verifiers; then for anyone's refund.
+- Work that was delivered and that verifiers do not judge until refund after is not paid: an attestation worth paying for means that
+  k verifiers recomputed the work, and that is a verdict, of one trade alone if need be.
 - Trap, ceiling, memory and stack outcomes cost the buyer; `suan job measure` shows them before the first bid.
 """

@@ -197,15 +197,3 @@ class Voucher(Struct):
 
     session: bytes
     cumulative: int
-
-
-@dataclass(frozen=True)
-class DeliveryAttestation(Struct):
-    """Verifiers confirm that a trade was delivered in time while its verdict is not ready."""
-
-    TYPE: ClassVar[str] = "DeliveryAttestation(bytes32 batch,bytes32 trade,uint32 runsDelivered,uint64 units)"
-
-    batch: bytes
-    trade: bytes
-    runs_delivered: int
-    units: int

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suan.core.contract.deadlines import pay_attested_after, refund_after
+from suan.core.contract.deadlines import refund_after
 from suan.core.delivery.leases import (
     LeaseRules,
     OpenRun,
@@ -77,8 +77,8 @@ def test_a_run_is_handed_out_only_before_its_time():
     assert may_lease(DUE, now=DUE - 1) and not may_lease(DUE, now=DUE)
 
 
-def test_refunds_begin_after_the_grace_and_attested_deliveries_are_paid_after_twice_that():
-    assert (refund_after(DUE, 60), pay_attested_after(DUE, 60)) == (1_060, 1_120)
+def test_refunds_begin_after_the_grace():
+    assert refund_after(DUE, 60) == 1_060
 
 
 @pytest.mark.parametrize(("lease", "silence"), [(0, 5), (5, 5), (6, 5), (-1, 5)])

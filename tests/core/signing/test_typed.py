@@ -19,7 +19,6 @@ from suan.core.signing.structs import (
     Acknowledgement,
     Bid,
     Cancel,
-    DeliveryAttestation,
     Migration,
     Offer,
     Permit,
@@ -47,7 +46,6 @@ SIGNED = (
     Ruling,
     Voucher,
     Migration,
-    DeliveryAttestation,
     Receipt,
 )
 STORED = (Clearing, Fill, BatchHead, Session)

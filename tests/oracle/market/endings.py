@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from suan.core.contract.deadlines import pay_attested_after, refund_after
+from suan.core.contract.deadlines import refund_after
 from suan.core.contract.limits import PLACES, TERM_SECONDS_MAX
 from suan.core.contract.places import OrderState
 from suan.core.contract.records import (
@@ -49,7 +49,6 @@ class Endings:
     exposure: dict[bytes, int] = field(default_factory=dict)
     disputes: dict[tuple[bytes, int], ModelDispute] = field(default_factory=dict)
     sessions: dict[bytes, ModelSession] = field(default_factory=dict)
-    attestations: dict[tuple[bytes, int], tuple[int, int]] = field(default_factory=dict)
     batches: int = 0
     custody: int = 0
 
@@ -127,35 +126,11 @@ class Endings:
         for record in still_open:
             if now < refund_after(record.deliver_by, self.parameters.verification_grace):
                 raise Reverted("TooEarly")
-            if (batch, record.index) in self.attestations:
-                raise Reverted("TradeAttested")
         if not still_open:
             raise Reverted("NothingOpen")
         for record in still_open:
             self._close_trade(head, record, Outcome(OutcomeKind.REFUNDED, 0, 0))
 
-    def attest_delivery(
-        self, head: BatchHead, record: Record, runs_delivered: int, units: int, *, now: int
-    ) -> None:
-        batch = head.id()
-        self._demand_open(batch, record)
-        if now >= refund_after(record.deliver_by, self.parameters.verification_grace):
-            raise Reverted("TooLate")
-        if not possible(record, Outcome(OutcomeKind.SETTLED, runs_delivered, units)):
-            raise Reverted("InvalidOutcome")
-        if runs_delivered <= self.attestations.get((batch, record.index), (0, 0))[0]:
-            raise Reverted("AttestationNotGreater")
-        self.attestations[batch, record.index] = (runs_delivered, units)
-
-    def pay_attested(self, head: BatchHead, verifiers: KeySet, record: Record, *, now: int) -> None:
-        batch = head.id()
-        self._demand_open(batch, record)
-        attested = self.attestations.get((batch, record.index))
-        if attested is None:
-            raise Reverted("TradeNotAttested")
-        if now < pay_attested_after(record.deliver_by, self.parameters.verification_grace):
-            raise Reverted("TooEarly")
-        self._close_trade(head, record, Outcome(OutcomeKind.SETTLED, *attested))
 
     def open_session(self, session: Session, *, now: int) -> None:
         buyer = self.account(session.buyer)
@@ -220,7 +195,3 @@ class Endings:
         bid = self.order(record.buyer, SIDE_BUY, record.bid_nonce)
         bid.give(record.bid_nonce // PLACES, record.runs - outcome.runs_delivered)
         return ends
-
-    def _demand_open(self, batch: bytes, record: Record) -> None:
-        if not self.open_bits.get(batch, 0) & (1 << record.index):
-            raise Reverted("TradeNotOpen")

@@ -73,7 +73,7 @@ def test_what_an_order_has_in_trades_is_what_its_open_and_settled_trades_used(se
 
 def test_the_walks_reach_every_kind_of_end_and_nearly_every_reason_for_a_refusal():
     codes, results = Counter(), Counter()
-    for seed in range(6):
+    for seed in range(10):
         world = walk(seed)
         for _ in range(STEPS):
             step = world.next_step()

@@ -10,7 +10,7 @@ from suan.core.contract.proving import prove_records
 from suan.core.contract.records import KeySet, pack_outcomes
 from suan.core.settlement.bookkeeping import CUSTODY_REF, MONEY_EVENTS, PARTY_KINDS, Books
 from suan.core.signing.domains import market_domain
-from suan.core.signing.structs import Acceptance, DeliveryAttestation, Ruling, Verdict
+from suan.core.signing.structs import Acceptance, Ruling, Verdict
 from tests.core.signing.keys import Key
 from tests.oracle.market.model import Opened
 from tests.oracle.market.money import MarketParameters
@@ -152,18 +152,6 @@ class ContractSide:
 
     def _refund(self, *, head, records, batches):
         return self.funder, abi.encode_refund(head=head, proven=self._proven(head, records, batches))
-
-    def _attest_delivery(self, *, head, record, runs_delivered, units, batches):
-        attestation = DeliveryAttestation(head.id(), record.trade, runs_delivered, units)
-        return self.funder, abi.encode_attest_delivery(
-            head=head, verifiers=self.verifier_set, proven=self._proven(head, [record], batches),
-            runs_delivered=runs_delivered, units=units,
-            signatures=[key.sign(attestation.digest(self.domain)) for key in self.verifiers],
-        )  # fmt: skip
-
-    def _pay_attested(self, *, head, verifiers, record, batches):
-        proven = self._proven(head, [record], batches)
-        return self.funder, abi.encode_pay_attested(head=head, verifiers=verifiers, proven=proven)
 
     @staticmethod
     def _proven(head, records, batches):

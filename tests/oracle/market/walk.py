@@ -93,9 +93,6 @@ class Walk:
                 self._decide,
                 self._accept,
                 self._refund,
-                self._attest,
-                self._attest,
-                self._pay,
             ]
         if self.verdicts:
             makers += [self._settle, self._settle, self._settle, self._dispute, self._dispute]
@@ -293,31 +290,6 @@ class Walk:
         batch, records = self._some_records()
         self._wait_for(records, self.model.parameters.verification_grace)
         return "refund", {"head": batch.head, "records": records}
-
-    def _attest(self):
-        in_time = [
-            (batch, [record])
-            for batch in self.batches
-            for record in self._open_records(batch)
-            if record.deliver_by + self.model.parameters.verification_grace > self.now
-        ]
-        batch, records = self.chance.choice(in_time or [self._some_records()])
-        delivered = self.chance.randint(1, records[0].runs)
-        units = delivered * records[0].ceiling + (self.chance.random() < 0.1)
-        return "attest_delivery", {
-            "head": batch.head, "record": records[0], "runs_delivered": delivered, "units": units,
-        }  # fmt: skip
-
-    def _pay(self):
-        attested = [
-            (batch, [record])
-            for batch in self.batches
-            for record in self._open_records(batch)
-            if (batch.head.id(), record.index) in self.model.attestations
-        ]
-        batch, records = self.chance.choice(attested or [self._some_records()])
-        self._wait_for(records, 2 * self.model.parameters.verification_grace)
-        return "pay_attested", {"head": batch.head, "verifiers": self.verifiers, "record": records[0]}
 
     def _wait_for(self, records, grace):
         """Often let the time of these trades pass, so that what waits for it can happen."""

@@ -115,30 +115,9 @@ contract MarketHandler is People {
         if (batches.length == 0) return;
         Lock memory lock = batches[which % batches.length];
         if (!_anyIs(lock, _indices(lock.records.length), Stage.Open)) return;
-        for (uint256 i; i < lock.records.length; ++i) {
-            (uint32 runs,) = market.attestationOf(lock.id, uint32(i));
-            if (runs != 0 && trades[lock.records[i].trade].stage == Stage.Open) return;
-        }
         uint256 from = lock.records[0].deliverBy + GRACE;
         if (pause % 2 == 0) _passTo(from);
         if (_now >= from) _refund(lock, _indices(lock.records.length));
-    }
-
-    function attest(uint256 which, uint256 pause) external watched {
-        if (batches.length == 0) return;
-        Lock memory lock = batches[which % batches.length];
-        uint256 index = pause % lock.records.length;
-        Record memory r = lock.records[index];
-        if (trades[r.trade].stage != Stage.Open) return;
-        (uint32 runs,) = market.attestationOf(lock.id, uint32(index));
-        if (runs == 0) {
-            if (_now < r.deliverBy + GRACE) _attest(lock, index, 1, r.ceiling);
-            return;
-        }
-        if (pause % 2 == 0) _passTo(r.deliverBy + 2 * GRACE);
-        if (_now < r.deliverBy + 2 * GRACE) return;
-        _allow(r, Outcome(SETTLED, 1, r.ceiling));
-        _pay(lock, index);
     }
 
     function passTime(uint40 time) external {

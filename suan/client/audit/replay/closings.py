@@ -2,7 +2,7 @@
 
 A TradeClosed event does not say why. The events after it in the same transaction do (BatchSettled, DisputeRuled), or the
 calldata, or, for a call that came through another contract, the time. Known limit: what stands on signatures (decide, accept,
-attestDelivery, rule) can be checked only when the call was sent straight to the Market.
+rule) can be checked only when the call was sent straight to the Market.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from suan.core.contract import (
     OutcomeKind,
     abi,
     pack_outcomes,
-    pay_attested_after,
     refund_after,
 )
 from suan.core.settlement import allows, as_possible
-from suan.core.signing import Acceptance, DeliveryAttestation, Verdict
+from suan.core.signing import Acceptance, Verdict
 
 Json = dict[str, Any]
 EVENTS = frozenset({
-    "BatchDecided", "BatchSettled", "TradeClosed", "DeliveryAttested", "DisputeOpened", "ReceiptRevealed",
+    "BatchDecided", "BatchSettled", "TradeClosed", "DisputeOpened", "ReceiptRevealed",
     "DisputeRuled",
 })  # fmt: skip
 
@@ -45,8 +44,6 @@ def check(audit: Context, block: int, tx_hash: str, events: list[Event]) -> None
             step.decided(values)
         elif event.name == "BatchSettled":
             step.settled(values)
-        elif event.name == "DeliveryAttested":
-            step.attested(values)
         elif event.name == "DisputeOpened":
             disputes.opened(step, values)
         elif event.name == "ReceiptRevealed":
@@ -152,10 +149,8 @@ class _Close(Step):
             self.report.differ(subject, "close", "of a trade that is open and not decided", "not open")
         if self.name == "accept":
             self._accepted(subject, trade, values)
-        elif values["kind"] == OutcomeKind.REFUNDED:
-            self._refunded(subject, trade)
         else:
-            self._paid_as_attested(subject, trade, values)
+            self._refunded(subject, trade, values)
         self.books.open_bits[trade.batch] = self.books.open_bits.get(trade.batch, 0) & ~bit
         self.close(trade, values, self.name)
 
@@ -172,50 +167,11 @@ class _Close(Step):
         signed = self.audit.signed_by(account, digest, encoding.from_hex(self.arguments["signature"]))
         self.report.expect(subject, f"acceptance signed by {account}", True, signed)
 
-    def _refunded(self, subject: str, trade: TradeView) -> None:
-        due = refund_after(trade.record.deliver_by, self.parameters.verification_grace)
-        attested = self.attestation(trade)
+    def _refunded(self, subject: str, trade: TradeView, values: Json) -> None:
+        """After the verifiers' silence nothing else can happen, whether or not something was delivered."""
+        said = (values["kind"], values["runs_delivered"], values["units"])
         self.report.expect(
-            subject,
-            "refund not before refund_after, not when attested",
-            True,
-            self.at >= due and attested is None,
+            subject, "end without verdict or signature", (int(OutcomeKind.REFUNDED), 0, 0), said
         )
-
-    def _paid_as_attested(self, subject: str, trade: TradeView, values: Json) -> None:
-        """After the verifiers' silence."""
-        attested = self.attestation(trade)
-        due = pay_attested_after(trade.record.deliver_by, self.parameters.verification_grace)
-        found = (values["kind"], values["runs_delivered"], values["units"])
-        expected = None if attested is None else (int(OutcomeKind.SETTLED), *attested)
-        self.report.expect(subject, "attested work", expected, found)
-        self.report.expect(subject, "attested payment after its window", True, self.at >= due)
-
-    def attested(self, values: Json) -> None:
-        """k of n verifiers saw a delivery in time: more runs than before, of a trade that is open."""
-        subject, key = f"trd_{values['trade']}", values["trade"]
-        trade = self.books.trades.get(key)
-        if trade is None:
-            self.report.differ(subject, "attestation", "of a locked trade", "unknown")
-            return
-        record, said = trade.record, (values["runs_delivered"], values["units"])
-        before = self.attestation(trade) or (0, 0)
-        due = refund_after(record.deliver_by, self.parameters.verification_grace)
-        facts = {
-            "attestation in time": self.at < due,
-            "attestation of more runs than before": said[0] > before[0],
-            "attestation of a trade that is open": bool(
-                self.books.open_bits.get(trade.batch, 0) >> record.index & 1
-            ),
-            "attestation of work that the trade can have": allows(
-                record, Outcome(OutcomeKind.SETTLED, *said)
-            ),
-            "attestation in its lock batch": values["batch_id"] == trade.batch,
-        }
-        for name, holds in facts.items():
-            self.report.expect(subject, name, True, holds)
-        if self.sent("attestDelivery"):
-            batch, digest_of = encoding.from_hex(values["batch_id"]), self.audit.domain
-            attestation = DeliveryAttestation(batch, encoding.from_hex(key), *said)
-            self.quorum(self.tx_hash, self.arguments["head"]["verifier_set"], attestation.digest(digest_of))
-        self.books.attestations[(trade.batch, record.index)] = said
+        due = refund_after(trade.record.deliver_by, self.parameters.verification_grace)
+        self.report.expect(subject, "refund not before refund_after", True, self.at >= due)

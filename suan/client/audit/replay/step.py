@@ -59,10 +59,6 @@ class Step:
         ):
             self.books.place(maker, side, nonce).give(nonce // PLACES, quantity)
 
-    def attestation(self, trade: TradeView) -> tuple[int, int] | None:
-        """(runs, units) that were attested last."""
-        return self.books.attestations.get((trade.batch, trade.record.index))
-
     def verifier_set(self, trade: TradeView) -> str:
         """Id of the set that the batch of a trade names; empty for a batch that was never announced."""
         head = self.books.batches.get(trade.batch)

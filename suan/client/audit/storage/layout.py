@@ -14,11 +14,11 @@ from suan.core.encoding import from_hex, keccak
 from suan.core.signing import SIDE_SELL
 
 STATE: Final = 5
-SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 16}
+SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 15}
 MEMBERS: Final = {
     name: STATE + place
     for place, name in enumerate((
-        "accounts", "sold", "bought", "spent", "openBits", "decided", "exposure", "attestations", "disputes", "sessions",
+        "accounts", "sold", "bought", "spent", "openBits", "decided", "exposure", "disputes", "sessions",
         "batches",
     ))
 }  # fmt: skip
@@ -84,14 +84,9 @@ def exposure_word(amount: int) -> int:
     return EXPOSURE_KNOWN | amount
 
 
-def trade_slot(member: str, batch: str, index: int) -> int:
-    """The word (of disputes the first of three) of a trade in attestations or disputes."""
-    return _mapped(_number(index), _mapped(from_hex(batch), MEMBERS[member]))
-
-
-def attested_word(runs: int, units: int) -> int:
-    """runsDelivered 32 | units 64."""
-    return runs << 64 | units
+def dispute_slot(batch: str, index: int) -> int:
+    """The first of the three words of a trade in disputes."""
+    return _mapped(_number(index), _mapped(from_hex(batch), MEMBERS["disputes"]))
 
 
 def dispute_words(

@@ -37,7 +37,6 @@ PROVEN: Final = {
     "open_bits": 1,
     "verdicts": 1,
     "exposure": 1,
-    "attestations": 1,
     "disputes": 3,
     "sessions": 1,
 }
@@ -198,15 +197,9 @@ class StorageAudit:
         word = 0 if found is None else layout.exposure_word(found)
         return _Wanted(f"verifier set {verifier_set}", "locked in its trades in storage", [slot], [word])
 
-    def _of_attestations(self, key: tuple[str, int], found: tuple[int, int] | None) -> _Wanted:
-        batch, index = key
-        word = layout.attested_word(*(found or (0, 0)))
-        slot = layout.trade_slot("attestations", batch, index)
-        return _Wanted(self._trade(key), "attested work in the contract's storage", [slot], [word])
-
     def _of_disputes(self, key: tuple[str, int], found: DisputeView | None) -> _Wanted:
         batch, index = key
-        first = layout.trade_slot("disputes", batch, index)
+        first = layout.dispute_slot(batch, index)
         words = [0, 0, 0]
         if found is not None and found.challenger:
             record = self.books.trades[self.books.trade_at[key]].record
