@@ -5,6 +5,7 @@ import {IMarket} from "../interfaces/IMarket.sol";
 import {Accounts} from "../libraries/Accounts.sol";
 import {Amounts} from "../libraries/Amounts.sol";
 import {Batches} from "../libraries/Batches.sol";
+import {Counts} from "../libraries/Counts.sol";
 import {BID_SIZE, CheckedClearing, CheckedOrder, Fills, OFFER_SIZE} from "../libraries/Fills.sol";
 import {Places} from "../libraries/Places.sol";
 import {RejectCodes} from "../libraries/RejectCodes.sol";
@@ -93,7 +94,7 @@ abstract contract Openings is SignedOrders {
             code = Fills.codeOfPair(offer, bid, fill, due);
         } else {
             uint256 bond;
-            (code, bond) = _lockFill(o, offer, bid, fill.runsOf());
+            (code, bond) = _lockFill(o, offer, bid, fill);
             if (code == RejectCodes.NONE) return _record(offer, bid, fill, (bond << 144) | (due << 104) | index);
         }
         emit FillRejected(uint32(position), offer.hash, bid.hash, uint8(code));
@@ -101,45 +102,52 @@ abstract contract Openings is SignedOrders {
     }
 
     /// @dev Quantity of both orders, then money of both makers; writes if all of it is there.
-    function _lockFill(Opening memory o, CheckedOrder memory offer, CheckedOrder memory bid, uint256 runs)
+    function _lockFill(Opening memory o, CheckedOrder memory offer, CheckedOrder memory bid, uint256 fill)
         private
         returns (uint256 code, uint256 bond)
     {
         unchecked {
-            (uint256 fields, address buyer) = (bid.fields, bid.makerAndPrice.maker());
-            uint256 units = runs * fields.work(); // 32 * 64 bits
-            uint256 sells = offer.fields;
+            (uint256 fields, uint256 sells, address maker) = (bid.fields, offer.fields, bid.makerAndPrice.maker());
+            Word storage buyer = _state.accountOf(maker);
+            (uint256 buyers, uint256 providers) = (buyer.value, wordAt(offer.account).value);
+            if (
+                Accounts.isTooFar(providers, Accounts.OFFERS, sells.nonce())
+                    || Accounts.isTooFar(buyers, Accounts.BIDS, fields.nonce())
+            ) return (RejectCodes.NONCE_TOO_FAR, 0);
+            uint256 units = fill.runsOf() * fields.work(); // 32 * 64 bits
             Word storage sold = wordAt(offer.place);
             uint256 nextSold;
             (code, nextSold) =
                 Places.takeUnits(sold.value, offer.shift, sells.nonce(), units, sells.work(), sells.validUntil());
             if (code != RejectCodes.NONE) return (code, 0);
-            (Word storage bought, uint256 shift) = _state.ofBid(buyer, fields.nonce());
+            (Word storage bought, uint256 shift) = _state.ofBid(maker, fields.nonce());
             uint256 nextBought;
-            (code, nextBought) =
-                Places.takeRuns(bought.value, shift, fields.nonce(), runs, fields.runs(), fields.validUntil());
+            uint256 flips;
+            (code, nextBought, flips) = _state.takeRuns(maker, fields, fill, bought.value, shift);
             if (code != RejectCodes.NONE) return (code, 0);
-            (code, bond) = _lockMoney(o, offer, bid, _state.accountOf(buyer), uint64(units)); // at most those of the offer
+            (code, bond) = _lockMoney(o, offer, bid, buyer, buyers, providers, uint64(units)); // at most those of the offer
             if (code != RejectCodes.NONE) return (code, 0);
             sold.value = nextSold;
             bought.value = nextBought;
+            if (flips != 0) Counts.flip(_state, maker, fields.nonce(), flips);
         }
     }
 
     /// @dev Both sides can pay and are allowed to, or nothing is written. The makers differ, so neither check spoils the other.
+    /// `buyers` and `providers` are what stands in their accounts.
     function _lockMoney(
         Opening memory o,
         CheckedOrder memory offer,
         CheckedOrder memory bid,
         Word storage buyer,
+        uint256 buyers,
+        uint256 providers,
         uint64 units
     ) private returns (uint256, uint256 bond) {
         uint256 payment = Amounts.lockPaymentUp(uint96(offer.clearing.price), units);
         bond = Amounts.paymentDown(uint96(offer.bondPrice), units);
-        Word storage provider = wordAt(offer.account);
-        (uint256 buyers, uint256 providers) = (buyer.value, provider.value);
-        if (payment > uint128(buyers)) return (RejectCodes.INSUFFICIENT_FUNDS, 0);
-        if (bond > uint128(providers)) return (RejectCodes.INSUFFICIENT_BOND, 0);
+        if (payment > Accounts.availableOf(buyers)) return (RejectCodes.INSUFFICIENT_FUNDS, 0);
+        if (bond > Accounts.availableOf(providers)) return (RejectCodes.INSUFFICIENT_BOND, 0);
         uint256 exposure = o.exposure + payment + bond;
         if (exposure > o.payoutCap) return (RejectCodes.CAP_REACHED, 0);
         if (offer.grant | bid.grant != 0) {
@@ -148,8 +156,10 @@ abstract contract Openings is SignedOrders {
             _spend(bid, payment);
         }
         o.exposure = exposure;
+        buyers = Accounts.raising(buyers, Accounts.BIDS, bid.fields.nonce());
+        providers = Accounts.raising(providers, Accounts.OFFERS, offer.fields.nonce());
         buyer.value = Accounts.locking(buyers, payment);
-        provider.value = Accounts.locking(providers, bond);
+        wordAt(offer.account).value = Accounts.locking(providers, bond);
         return (RejectCodes.NONE, bond);
     }
 

@@ -5,6 +5,7 @@ import {IMarket} from "../interfaces/IMarket.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
 import {Accounts} from "../libraries/Accounts.sol";
 import {Amounts} from "../libraries/Amounts.sol";
+import {Counts} from "../libraries/Counts.sol";
 import {
     BID_SIZE,
     CLEARING_SIZE,
@@ -62,18 +63,7 @@ abstract contract SignedOrders is Custody {
     }
 
     function _cancel(address maker, uint8 side, uint32 nonce) private {
-        (Word storage word, uint256 shift, uint256 bits) = _placeOf(maker, side, nonce);
-        if (Places.cancel(word, shift, bits, nonce)) emit OrderCancelled(maker, side, nonce);
-    }
-
-    function _placeOf(address maker, uint8 side, uint32 nonce)
-        private
-        view
-        returns (Word storage word, uint256 shift, uint256 bits)
-    {
-        if (side != Orders.BUY && side != Orders.SELL) revert InvalidSide(side);
-        (word, shift) = side == Orders.SELL ? _state.ofOffer(maker, nonce) : _state.ofBid(maker, nonce);
-        bits = side == Orders.SELL ? Places.OFFER_BITS : Places.BID_BITS;
+        if (Counts.cancel(_state, maker, side, nonce)) emit OrderCancelled(maker, side, nonce);
     }
 
     // ------------------------------------------------------------------------------------------------ checking
@@ -240,11 +230,15 @@ abstract contract SignedOrders is Custody {
     function orderState(address maker, uint8 side, uint32 nonce)
         external
         view
-        returns (uint64 consumed, uint64 peak, bool ended)
+        returns (uint64 consumed, uint64 reached, bool ended)
     {
-        (Word storage word, uint256 shift, uint256 bits) = _placeOf(maker, side, nonce);
-        (uint256 taken, uint256 top, bool over) = Places.read(word, shift, bits, nonce);
-        return over ? (0, uint64(top), true) : (uint64(taken), uint64(top), false);
+        return Counts.read(_state, maker, side, nonce);
+    }
+
+    /// @inheritdoc IMarket
+    function newestNonces(address maker) external view returns (uint32 offer, uint32 bid) {
+        uint256 newest = _state.accountOf(maker).value >> Accounts.BIDS;
+        return (uint32(newest >> 32), uint32(newest));
     }
 
     /// @inheritdoc IMarket

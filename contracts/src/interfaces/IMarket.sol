@@ -72,12 +72,12 @@ interface IMarket is IMarketEvents {
     // ------------------------------------------------------------------------------------------------ orders
 
     /// @notice Stop the caller's order with this nonce from trading, at once and for ever. Open trades of it go on.
-    /// @dev Any maker, also before the order was ever seen here. It also ends older orders that share its place (orderState).
-    /// Reverts with InvalidSide.
+    /// @dev Any maker, also before the order was ever seen here. It also ends older orders that share its place (orderState),
+    /// and makes the nonce the newest of its side if it is above it (newestNonces). Reverts with InvalidSide, NonceTooFar.
     function cancel(uint8 side, uint32 nonce) external;
 
     /// @notice The same with the signature of `maker` (never of a delegate) over Cancel, handed in by anybody.
-    /// @dev Reverts with InvalidSignature, InvalidSide. A replay does nothing more.
+    /// @dev Reverts with InvalidSignature, InvalidSide, NonceTooFar. A replay does nothing more.
     function cancelSigned(address maker, uint8 side, uint32 nonce, bytes calldata signature) external;
 
     // ------------------------------------------------------------------------------------------------ trades
@@ -86,9 +86,11 @@ interface IMarket is IMarketEvents {
     /// nothing. Each order's signature is checked once, however many fills use it: ECDSA of the maker or a delegate key, then
     /// ERC-1271 with a gas cap if the maker has code.
     /// @dev Operator only. Reverts with NotOperator, MarketPaused, InvalidLength (1 to 200 fills, at most 200 of each array),
-    /// LengthMismatch (fills are 10 bytes each), UnknownVerifierSet. If no fill is accepted, there is no batch and the returned id is zero. Known limit: the runs of a bid
-    /// are counted, never more than it asks for are open or settled, but not told apart; that no run is traded twice at once is
-    /// for auditors to see in the TradeLocked events.
+    /// LengthMismatch (fills are 10 bytes each), UnknownVerifierSet. If no fill is accepted, there is no batch and the returned id is zero.
+    /// A fill names its runs by number. New runs of a bid are at or above all that any fill named before; runs that a fill passes
+    /// over may trade later, in time, and runs that came back may trade again, no more of them than came back. Known limit: which
+    /// runs came back is not known here, only how many, so if some did, a fill may name one that did not; and under one
+    /// clearing such a fill can have the id of an earlier trade. Verifiers bill no run that another trade of the bid holds.
     function open(
         bytes32 verifierSet,
         Clearing[] calldata clearings,
@@ -198,14 +200,20 @@ interface IMarket is IMarketEvents {
     /// @notice What is on its way out, and when it is ready.
     function exitOf(address account) external view returns (uint128 amount, uint64 readyAt);
 
-    /// @notice Quantity of an order (work units of an offer, runs of a bid) in trades that are open or settled, the most that ever
-    /// was, and whether it can trade no more: cancelled, or replaced.
+    /// @notice Quantity of an order (work units of an offer, runs of a bid) in trades that are open or settled; how far it ever got:
+    /// the most units of an offer that ever were, or the first run of a bid that is new; and whether it can trade no more:
+    /// cancelled, or replaced.
     /// @dev Each maker has 256 places on each side. Order n stands in place n % 256, and ends the orders before it there: at most
     /// the last 256 nonces of a maker and side are live. Side 1 is buy, 2 sell.
     function orderState(address maker, uint8 side, uint32 nonce)
         external
         view
-        returns (uint64 consumed, uint64 peak, bool ended);
+        returns (uint64 consumed, uint64 reached, bool ended);
+
+    /// @notice The highest nonces of offers and of bids of a maker that ever locked a trade or were cancelled. An order more than 256
+    /// above the newest of its side is refused, so that a delegate key can not use up the nonces of its owner. A maker of whose
+    /// last 256 orders none traded cancels the highest of them that it needs no more.
+    function newestNonces(address maker) external view returns (uint32 offer, uint32 bid);
 
     /// @notice Lock batches so far; the next one gets the number batches + 1.
     function batches() external view returns (uint64);

@@ -20,6 +20,9 @@ interface IMarketEvents is IMarketTypes {
     error ZeroAmount();
     /// @notice A side is 1 (buy) or 2 (sell).
     error InvalidSide(uint8 side);
+    /// @notice The nonce is more than 256 above `newest`, the highest of its maker and side that ever locked a trade or was
+    /// cancelled, or it is 2^29 or more. Cancel a nonce up to newest + 256 first.
+    error NonceTooFar(uint32 nonce, uint32 newest);
     /// @notice A parameter of the constructor is above its limit.
     error ParameterTooLarge(uint256 value, uint256 limit);
     /// @notice The token delivered another amount than asked for.

@@ -36,9 +36,10 @@ struct Dispute {
 
 /// @dev All that the market remembers beside custody and exits. Libraries work on it, whoever calls them.
 struct State {
-    mapping(address owner => Word) accounts; // locked 128 | available 128, see Accounts
-    mapping(address maker => mapping(uint256 group => Word)) sold; // places of offers, see Orderbook
+    mapping(address owner => Word) accounts; // newest nonces 64 | locked 96 | available 96, see Accounts
+    mapping(address maker => mapping(uint256 group => Word)) sold; // places of offers, see Places
     mapping(address maker => mapping(uint256 group => Word)) bought; // places of bids
+    mapping(address maker => mapping(uint256 nonceAndWord => uint256)) skipped; // bits of runs of bids, see Places
     mapping(bytes32 grant => uint256) spent; // day 128 | base units 128
     mapping(bytes32 batchId => uint256) openBits;
     mapping(bytes32 verdict => uint256) decided; // settleAfter 40 (from bit 200) | bits 200

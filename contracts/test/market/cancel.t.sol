@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
 
 contract CancelTest is MarketTest {
@@ -9,6 +10,7 @@ contract CancelTest is MarketTest {
 
     function testFuzz_a_maker_cancels_any_order_before_it_was_seen(bool sells, uint32 nonce) external {
         uint8 side = sells ? SELL : BUY;
+        nonce = uint32(bound(nonce, 0, 256));
         vm.expectEmit(true, true, false, true, address(market));
         emit IMarketEvents.OrderCancelled(buyer, side, nonce);
         vm.prank(buyer);
@@ -16,6 +18,34 @@ contract CancelTest is MarketTest {
         vm.assertTrue(_ended(buyer, side, nonce), "cancelled");
         vm.assertFalse(_ended(buyer, 3 - side, nonce), "the other side is not");
         vm.assertFalse(_ended(buyer2, side, nonce), "the order of another maker is not");
+    }
+
+    function testFuzz_no_cancel_runs_ahead_of_the_newest_by_more_than_256(uint32[3] memory steps, bool sells) external {
+        uint8 side = sells ? SELL : BUY;
+        uint32 newest;
+        for (uint256 i; i < steps.length; ++i) {
+            uint32 step = uint32(bound(steps[i], 0, 600));
+            if (step > 256) {
+                vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NonceTooFar.selector, newest + step, newest));
+            }
+            vm.prank(buyer);
+            market.cancel(side, newest + step);
+            if (step <= 256) newest += step;
+            (uint32 offer, uint32 bid) = market.newestNonces(buyer);
+            vm.assertEq(sells ? offer : bid, newest, "it rises with each cancel");
+            vm.assertEq(sells ? bid : offer, 0, "the other side stays");
+        }
+        _assertAccount(buyer, FUNDS, 0, "no money moves in the same word");
+    }
+
+    function test_the_makers_signature_lets_its_next_orders_trade() external {
+        IMarketTypes.Bid memory bid = _bid();
+        bid.nonce = 257;
+        _assertRejected(_open(_opening(_offer(), bid, 1)), 4);
+        market.cancelSigned(buyer, BUY, 1, _cancellation(BUYER_KEY));
+        vm.assertEq(_open(_opening(_offer(), bid, 1)).records.length, 1, "one further than before");
+        bid.nonce = 257 + 257;
+        _assertRejected(_open(_opening(_offer(), bid, 1)), 4);
     }
 
     function testFuzz_a_side_is_1_or_2(uint8 side) external {

@@ -78,7 +78,7 @@ contract OpenDelegatesTest is MarketTest {
         o.fills = new Fill[](3);
         o.fills[0] = Fill(0, 0, 0, 2);
         o.fills[1] = Fill(0, 0, 2, 2); // would pass the cap
-        o.fills[2] = Fill(0, 0, 2, 1);
+        o.fills[2] = Fill(0, 0, 4, 1);
         Lock memory lock = _open(o);
         vm.assertEq(lock.records.length, 2, "two fit");
         vm.assertEq(lock.codes[0], 11, "one does not");
@@ -102,15 +102,18 @@ contract OpenDelegatesTest is MarketTest {
         Opening memory o = _opening(offer, bid, 1);
         o.bidSignatures[0] = _sign(DELEGATE_KEY, _bidHash(bid));
         vm.warp(midnight - 1);
-        _open(o);
-        _open(o);
+        for (; o.fills[0].firstRun < 2; ++o.fills[0].firstRun) {
+            _open(o);
+        }
         _assertRejected(_open(o), 11);
         vm.assertEq(market.spentBy(buyer, delegate, BUY), 2 * PRICE, "the day is used up");
         vm.warp(midnight);
         vm.assertEq(market.spentBy(buyer, delegate, BUY), 0, "a new day");
         _open(o);
         vm.assertEq(market.spentBy(buyer, delegate, BUY), PRICE, "its first");
+        ++o.fills[0].firstRun;
         _open(o);
+        ++o.fills[0].firstRun;
         _assertRejected(_open(o), 11);
     }
 
@@ -141,6 +144,46 @@ contract OpenDelegatesTest is MarketTest {
         market.cancelSigned(buyer, BUY, 1, signature);
     }
 
+    function testFuzz_dust_of_a_delegate_leaves_its_owner_all_nonces_but_the_next_few(uint32 first, uint256 seed)
+        external
+    {
+        _buySide(1e15, 0.9 ether, LATER); // 0.001 token a day
+        first = uint32(bound(first, 0, type(uint32).max - 4));
+        uint32 newest;
+        for (uint256 i; i < 16; ++i) {
+            IMarketTypes.Bid memory bid = _bid();
+            (bid.runs, bid.ceiling) = (1, 1);
+            uint32 ahead = uint32(uint256(keccak256(abi.encode(seed, i))) % 600);
+            bid.nonce = i < 4 ? first + uint32(i) : newest + ahead;
+            Lock memory lock = _open(_signedByBuyersDelegate(bid, 1));
+            if (bid.nonce > newest + 256) _assertRejected(lock, 4);
+            else if (lock.records.length == 1 && bid.nonce > newest) newest = bid.nonce;
+            (, uint32 found) = market.newestNonces(buyer);
+            vm.assertEq(found, newest, "it rises with trades alone, by 256 at most");
+        }
+        _buySide(0, 0, 0); // the owner notices and revokes
+        IMarketTypes.Bid memory own = _bid();
+        own.nonce = newest + 1;
+        vm.assertEq(_open(_opening(_offer(), own, 1)).records.length, 1, "the owner goes on where it was");
+    }
+
+    function test_a_delegate_cannot_end_all_places_at_once() external {
+        _buySide(1e15, 0.9 ether, LATER);
+        Opening memory o = _emptyOpening(1, 128, 128);
+        o.offers[0] = _offer();
+        o.offerSignatures[0] = _sign(PROVIDER_KEY, _offerHash(o.offers[0]));
+        for (uint32 i; i < 128; ++i) {
+            IMarketTypes.Bid memory bid = _bid();
+            (bid.runs, bid.ceiling, bid.nonce) = (1, 1, type(uint32).max - i);
+            (o.bids[i], o.bidSignatures[i]) = (bid, _sign(DELEGATE_KEY, _bidHash(bid)));
+            o.fills[i] = Fill(0, i, 0, 1);
+        }
+        Lock memory lock = _open(o);
+        vm.assertEq(lock.records.length, 0, "none of them trades");
+        vm.assertEq(market.spentBy(buyer, delegate, BUY), 0, "nothing was spent");
+        vm.assertEq(_openOne(1).records.length, 1, "the owner's own order does");
+    }
+
     function testFuzz_the_cap_is_never_passed(uint96 cap, uint8 runs) external {
         cap = uint96(bound(cap, 0, 12 * PRICE));
         runs = uint8(bound(runs, 1, 10));
@@ -162,6 +205,7 @@ contract OpenDelegatesTest is MarketTest {
 
     function _signedByBuyersDelegate(IMarketTypes.Bid memory bid, uint32 runs) private view returns (Opening memory o) {
         o = _opening(_offer(), bid, runs);
+        o.fills[0].firstRun = _nextRun(bid);
         o.bidSignatures[0] = _sign(DELEGATE_KEY, _bidHash(bid));
     }
 

@@ -161,6 +161,22 @@ contract OpenRejectsTest is MarketTest {
         _assertRejected(_open(_opening(_offer(), bid, 1)), 13);
     }
 
+    function testFuzz_code_4_a_nonce_more_than_256_above_the_newest(uint32 nonce) external {
+        nonce = uint32(bound(nonce, 257, type(uint32).max));
+        IMarketTypes.Offer memory offer = _offer();
+        offer.nonce = nonce;
+        _assertRejected(_open(_opening(offer, _bid(), 1)), 4);
+        IMarketTypes.Bid memory bid = _bid();
+        bid.nonce = nonce;
+        _assertRejected(_open(_opening(_offer(), bid, 1)), 4);
+        (offer.nonce, bid.nonce) = (256, 256);
+        vm.assertEq(_open(_opening(offer, bid, 1)).records.length, 1, "256 ahead trades");
+        (uint32 newestOffer,) = market.newestNonces(provider);
+        (, uint32 newestBid) = market.newestNonces(buyer);
+        vm.assertEq(newestOffer, 256, "the newest offer");
+        vm.assertEq(newestBid, 256, "the newest bid");
+    }
+
     function test_the_largest_orders_that_can_be_counted_trade() external {
         IMarketTypes.Offer memory offer = _offer();
         offer.units = OFFER_MOST;
@@ -278,8 +294,8 @@ contract OpenRejectsTest is MarketTest {
         _assertRejected(_open(o), 7);
         _assertAccount(buyer, FUNDS, 0, "buyer");
         _assertAccount(provider, FUNDS, 0, "provider");
-        (uint64 sold, uint64 peak,) = market.orderState(provider, SELL, offer.nonce);
-        vm.assertEq(sold + peak, 0, "offer");
+        (uint64 sold, uint64 top,) = market.orderState(provider, SELL, offer.nonce);
+        vm.assertEq(sold + top, 0, "offer");
         (uint64 bought, uint64 most,) = market.orderState(buyer, BUY, o.bids[0].nonce);
         vm.assertEq(bought + most, 0, "bid");
         vm.assertEq(market.batches(), 0, "no number is used up");
@@ -289,7 +305,7 @@ contract OpenRejectsTest is MarketTest {
         Opening memory o = _opening(_offer(), _bid(), 1);
         o.fills = new Fill[](3);
         o.fills[0] = Fill(0, 0, 0, 6);
-        o.fills[1] = Fill(0, 0, 0, 5); // four are left
+        o.fills[1] = Fill(0, 0, 5, 5); // one of them is taken
         o.fills[2] = Fill(0, 0, 6, 4);
         Lock memory lock = _open(o);
         vm.assertEq(lock.records.length, 2, "two trades");

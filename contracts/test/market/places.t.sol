@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
 import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
 import {Outcome} from "../utils/Packing.sol";
 
 contract PlacesTest is MarketTest {
-    /// @dev The naive model: every order has counters of its own, and every place remembers its youngest order.
+    /// @dev The naive model: every order has counters of its own, a bid remembers of each run whether it had its turn, and every
+    /// place remembers its youngest order.
     struct Count {
         uint256 consumed;
-        uint256 peak;
+        uint256 reached;
+        uint256 back; // runs of a bid that came back and did not trade again
+        uint256 turns; // bits of runs that traded
         bool cancelled;
     }
 
@@ -32,8 +36,10 @@ contract PlacesTest is MarketTest {
     }
 
     function test_cancelling_a_younger_order_ends_the_older_too() external {
-        vm.prank(provider);
-        market.cancel(SELL, 5 + 512);
+        for (uint32 nonce = 256; nonce <= 768; nonce += 256) {
+            vm.prank(provider);
+            market.cancel(SELL, nonce < 768 ? nonce : 5 + 512);
+        }
         _assertRejected(_openAt(5, 5, 1), 3);
         _assertRejected(_openAt(5 + 256, 5, 1), 3);
         _assertRejected(_openAt(5 + 512, 5, 1), 3);
@@ -41,56 +47,90 @@ contract PlacesTest is MarketTest {
     }
 
     function test_an_order_that_ended_is_not_cancelled_again() external {
-        _openAt(5 + 256, 5, 1);
+        _openAt(5, 5, 1);
+        _openAt(5 + 256, 6, 1);
         vm.recordLogs();
         vm.prank(provider);
         market.cancel(SELL, 5);
         vm.assertEq(vm.getRecordedLogs().length, 0, "nothing to say");
-        vm.assertEq(_openAt(5 + 256, 5, 1).records.length, 1, "the younger goes on");
+        vm.assertEq(_openAt(5 + 256, 7, 1).records.length, 1, "the younger goes on");
     }
 
     function test_the_last_nonces_trade() external {
-        uint32 last = type(uint32).max;
+        uint32 last = NONCE_MOST;
+        _setNewest(provider, last - 256);
+        _setNewest(buyer, last - 256);
         Lock memory lock = _openAt(last, last, 2);
         vm.assertEq(_sold(lock.records[0]), 2 * CEILING, "units");
         _closeOne(lock, SETTLED, 1, CEILING);
         vm.assertEq(_bought(lock.records[0]), 1, "runs");
         _assertRejected(_openAt(last - 256, 1, 1), 3);
+        _assertRejected(_openAt(last + 1, last - 1, 1), 4);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NonceTooFar.selector, last + 1, last));
+        vm.prank(provider);
+        market.cancel(SELL, last + 1);
+    }
+
+    /// @dev As if the maker's orders had come so far on both sides.
+    function _setNewest(address maker, uint32 newest) private {
+        bytes32 slot = keccak256(abi.encode(maker, 5)); // State.accounts
+        uint256 nonces = (uint256(newest) << 224) | (uint256(newest) << 192);
+        vm.store(address(market), slot, bytes32(nonces | FUNDS));
     }
 
     function testFuzz_places_count_like_a_naive_model(uint256[12] memory actions) external {
+        _openFirst(); // so that three generations are within reach
         for (uint256 i; i < actions.length; ++i) {
             uint256 seed = uint256(keccak256(abi.encode(actions[i], i)));
             (uint32 offer, uint32 bid) = (_nonce(seed), _nonce(seed >> 16));
             if (seed % 5 == 0) {
                 _cancel(seed >> 40 & 1 == 0 ? BUY : SELL, offer);
             } else {
-                _trade(offer, bid, uint32(1 + (seed >> 48) % 4), seed >> 64);
+                uint32 first = uint32((seed >> 56) % 9);
+                uint256 most = 10 - first < 4 ? 10 - first : 4;
+                _trade(offer, bid, first, uint32(1 + (seed >> 48) % most), seed >> 64);
             }
             _compare();
         }
     }
 
-    function _trade(uint32 offer, uint32 bid, uint32 runs, uint256 end) private {
-        bool fits = _fits(SELL, offer, runs * CEILING, 10 * CEILING) && _fits(BUY, bid, runs, 10);
-        Lock memory lock = _openAt(offer, bid, runs);
+    function _openFirst() private {
+        for (uint32 nonce = 255; nonce < 512; nonce += 256) {
+            vm.prank(provider);
+            market.cancel(SELL, nonce);
+            vm.prank(buyer);
+            market.cancel(BUY, nonce);
+        }
+    }
+
+    function _trade(uint32 offer, uint32 bid, uint32 first, uint32 runs, uint256 end) private {
+        (bool isNew, bool isBack) = _kindOf(bid, first, runs);
+        bool fits = _fits(offer, runs * CEILING) && !_ended(BUY, bid) && (isNew || isBack);
+        Lock memory lock = _openAt(offer, bid, first, runs);
         vm.assertEq(lock.records.length, fits ? 1 : 0, "it trades exactly when the model says");
         if (!fits) return;
-        _take(SELL, offer, runs * CEILING);
-        _take(BUY, bid, runs);
+        _take(offer, runs * CEILING);
+        _takeRuns(bid, first, runs, isBack);
         _compare();
         if (end % 3 == 0) return; // stays open
         uint32 done = uint32(bound(end >> 8, 1, runs));
-        Outcome[] memory outcomes = _outcome(SETTLED, done, done * (CEILING / 10));
         if (end % 3 == 1) {
-            _accept(lock, _indices(1), outcomes, buyer, BUYER_KEY);
-            _counts[SELL][offer].consumed -= runs * CEILING - done * (CEILING / 10);
-            _counts[BUY][bid].consumed -= runs - done;
+            _accept(lock, _indices(1), _outcome(SETTLED, done, done * (CEILING / 10)), buyer, BUYER_KEY);
+            _give(offer, bid, runs * CEILING - done * (CEILING / 10), runs - done);
         } else {
             _accept(lock, _indices(1), _outcome(REFUNDED, 0, 0), provider, PROVIDER_KEY);
-            _counts[SELL][offer].consumed -= runs * CEILING;
-            _counts[BUY][bid].consumed -= runs;
+            _give(offer, bid, runs * CEILING, runs);
         }
+    }
+
+    /// @dev Whether the runs all trade for the first time, or all had their turn and as many came back.
+    function _kindOf(uint32 bid, uint32 first, uint32 runs) private view returns (bool isNew, bool isBack) {
+        Count storage count = _counts[BUY][bid];
+        uint256 bits = ((1 << runs) - 1) << first;
+        // Never across the first run that is new: a fill has one kind.
+        if (first < count.reached && first + runs > count.reached) return (false, false);
+        isNew = count.turns & bits == 0;
+        isBack = count.turns & bits == bits && count.back >= runs;
     }
 
     function _cancel(uint8 side, uint32 nonce) private {
@@ -101,11 +141,26 @@ contract PlacesTest is MarketTest {
         _counts[side][nonce].cancelled = true;
     }
 
-    function _take(uint8 side, uint32 nonce, uint256 quantity) private {
-        _occupy(side, nonce);
-        Count storage count = _counts[side][nonce];
-        count.consumed += quantity;
-        if (count.consumed > count.peak) count.peak = count.consumed;
+    function _take(uint32 nonce, uint256 units) private {
+        _occupy(SELL, nonce);
+        Count storage count = _counts[SELL][nonce];
+        count.consumed += units;
+        if (count.consumed > count.reached) count.reached = count.consumed;
+    }
+
+    function _takeRuns(uint32 nonce, uint32 first, uint32 runs, bool again) private {
+        _occupy(BUY, nonce);
+        Count storage count = _counts[BUY][nonce];
+        count.consumed += runs;
+        count.turns |= ((1 << runs) - 1) << first;
+        if (again) count.back -= runs;
+        if (first + runs > count.reached) count.reached = first + runs;
+    }
+
+    function _give(uint32 offer, uint32 bid, uint256 units, uint256 runs) private {
+        _counts[SELL][offer].consumed -= units;
+        _counts[BUY][bid].consumed -= runs;
+        _counts[BUY][bid].back += runs;
     }
 
     function _occupy(uint8 side, uint32 nonce) private {
@@ -117,8 +172,8 @@ contract PlacesTest is MarketTest {
         return replaced || _counts[side][nonce].cancelled;
     }
 
-    function _fits(uint8 side, uint32 nonce, uint256 quantity, uint256 most) private view returns (bool) {
-        return !_ended(side, nonce) && _counts[side][nonce].consumed + quantity <= most;
+    function _fits(uint32 nonce, uint256 units) private view returns (bool) {
+        return !_ended(SELL, nonce) && _counts[SELL][nonce].consumed + units <= 10 * CEILING;
     }
 
     /// @dev All orders that the fuzz can name, on both sides.
@@ -126,12 +181,12 @@ contract PlacesTest is MarketTest {
         for (uint256 k; k < 15; ++k) {
             uint32 nonce = uint32(256 * (k / 5) + k % 5);
             for (uint8 side = BUY; side <= SELL; ++side) {
-                (uint64 consumed, uint64 peak, bool ended) =
+                (uint64 consumed, uint64 reached, bool ended) =
                     market.orderState(side == SELL ? provider : buyer, side, nonce);
                 vm.assertTrue(ended == _ended(side, nonce), "ended");
                 if (ended) continue;
                 vm.assertEq(consumed, _counts[side][nonce].consumed, "consumed");
-                vm.assertEq(peak, _counts[side][nonce].peak, "peak");
+                vm.assertEq(reached, _counts[side][nonce].reached, "reached");
             }
         }
     }
@@ -141,10 +196,19 @@ contract PlacesTest is MarketTest {
         return uint32(256 * (seed % 3) + (seed >> 8) % 5);
     }
 
+    /// @dev New runs of the bid.
     function _openAt(uint32 offerNonce, uint32 bidNonce, uint32 runs) private returns (Lock memory) {
+        IMarketTypes.Bid memory bid = _bid();
+        bid.nonce = bidNonce;
+        return _openAt(offerNonce, bidNonce, _nextRun(bid), runs);
+    }
+
+    function _openAt(uint32 offerNonce, uint32 bidNonce, uint32 firstRun, uint32 runs) private returns (Lock memory) {
         IMarketTypes.Offer memory offer = _offer();
         IMarketTypes.Bid memory bid = _bid();
         (offer.nonce, bid.nonce) = (offerNonce, bidNonce);
-        return _open(_opening(offer, bid, runs));
+        Opening memory o = _opening(offer, bid, runs);
+        o.fills[0].firstRun = firstRun;
+        return _open(o);
     }
 }

@@ -16,7 +16,7 @@ contract ThievesTest is DisputeTest {
         operator = stranger;
         Opening memory o = _opening(_offer(), _bid(), 3); // of ten runs eight are taken
         _assertRejected(_open(o), 7);
-        o.fills[0].runs = 2;
+        o.fills[0] = Fill(0, 0, 8, 2);
         o.clearings[0].price = o.bids[0].price + 1;
         _assertRejected(_open(o), 6);
         o.bids[0].runs = 1_000; // not what was signed

@@ -92,6 +92,7 @@ contract WalletsTest is SessionTest {
         vm.assertEq(_openOne(1).records.length, 1, "ECDSA is asked first");
         vm.etch(buyer, address(new Wallet(stranger)).code);
         Opening memory o = _opening(_offer(), _bid(), 1);
+        o.fills[0].firstRun = 1;
         o.bidSignatures[0] = _sign(STRANGER_KEY, _bidHash(o.bids[0]));
         vm.assertEq(_open(o).records.length, 1, "and its code after that");
     }

@@ -45,8 +45,9 @@ abstract contract OpeningTest is Test {
     uint64 internal constant CEILING = 3_600_000; // one GFLOPS.h a run
     uint128 internal constant FUNDS = 1_000 ether;
     bytes32 internal constant PRODUCT = keccak256("cpu.fp64:eu-north:recomputed");
+    uint32 internal constant NONCE_MOST = 2 ** 29 - 1; // the highest nonce
     uint64 internal constant OFFER_MOST = 2 ** 52 - 2; // the most work units and runs that orders can count
-    uint32 internal constant BID_MOST = 2 ** 20 - 2;
+    uint32 internal constant BID_MOST = 2 ** 14 - 2;
     bytes32 internal constant RECEIPTS_ROOT = keccak256("receipts");
 
     uint8 internal constant REFUNDED = 0;
@@ -324,8 +325,21 @@ abstract contract OpeningTest is Test {
         }
     }
 
+    /// @dev New runs of the one bid.
     function _openOne(uint32 runs) internal returns (Lock memory) {
-        return _open(_opening(_offer(), _bid(), runs));
+        return _openFrom(_nextRun(_bid()), runs);
+    }
+
+    function _openFrom(uint32 firstRun, uint32 runs) internal returns (Lock memory) {
+        Opening memory o = _opening(_offer(), _bid(), runs);
+        o.fills[0].firstRun = firstRun;
+        return _open(o);
+    }
+
+    /// @dev The first of its runs that is new.
+    function _nextRun(IMarketTypes.Bid memory bid) internal view returns (uint32) {
+        (, uint64 reached,) = market.orderState(bid.maker, 1, bid.nonce);
+        return uint32(reached);
     }
 
     /// @dev `count` trades of one run each, of one offer and one bid.

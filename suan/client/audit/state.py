@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from suan.core.contract import PLACES, BatchHead, OrderState, Record
-from suan.core.signing import SIDE_SELL
+from suan.core.signing import SIDE_BUY, SIDE_SELL
 
 Json = dict[str, Any]
+RUNS_IN_WORD = 256
+"""Runs whose bits share a word of storage (contracts/src/libraries/Counts.sol)."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ class Account:
     locked: int = 0
     exiting: int = 0
     ready_at: int = 0
+    newest_offer: int = 0
+    newest_bid: int = 0
+
+    def newest(self, side: int) -> int:
+        """The highest nonce of a side that ever locked a trade or was cancelled."""
+        return self.newest_offer if side == SIDE_SELL else self.newest_bid
+
+    def raise_newest(self, side: int, nonce: int) -> None:
+        """An order with this nonce locked a trade or was cancelled."""
+        if side == SIDE_SELL:
+            self.newest_offer = max(self.newest_offer, nonce)
+        else:
+            self.newest_bid = max(self.newest_bid, nonce)
 
 
 @dataclass
@@ -131,6 +146,8 @@ class Books:
         default_factory=lambda: defaultdict(_places)
     )
     """What stands in the places of (maker, side, word of storage)."""
+    skipped: MutableMapping[tuple[str, int, int], int] = field(default_factory=lambda: defaultdict(int))
+    """Bits of the runs of (maker of a bid, nonce, word of 256 runs) that fills passed over."""
     generations: MutableMapping[str, tuple[int, int]] = field(default_factory=dict)
     """When a generation took its place and when it was cancelled (unix, 0 if never), by `generation_key`."""
     trades: MutableMapping[str, TradeView] = field(default_factory=dict)
@@ -178,6 +195,16 @@ class Books:
             self.generations[key] = (at, 0)
         state.begin(generation)
         return state
+
+    def take_runs(self, maker: str, nonce: int, first: int, runs: int) -> None:
+        """Count runs of the bid that stands in its place, and remember those that were passed over."""
+        changed = self.place(maker, SIDE_BUY, nonce).take_runs(nonce // PLACES, first, runs)
+        word = 0
+        while changed >> RUNS_IN_WORD * word:
+            bits = changed >> RUNS_IN_WORD * word & (1 << RUNS_IN_WORD) - 1
+            if bits:
+                self.skipped[(maker, nonce, word)] ^= bits
+            word += 1
 
     def agent_at(self, owner: str, key: str, block: int, at: int) -> bool:
         """Whether `key` was a registered agent key of `owner` at a block, and valid at unix time `at`."""

@@ -21,8 +21,16 @@ from suan.core.contract.abi import (
 )
 from suan.core.contract.calls import record_of
 from suan.core.contract.deadlines import refund_after
-from suan.core.contract.limits import DAY_SECONDS, PLACES, RUNS_MAX, TERM_SECONDS_MAX, UNITS_MAX
-from suan.core.contract.places import OrderState
+from suan.core.contract.limits import (
+    DAY_SECONDS,
+    NONCE_AHEAD_MAX,
+    NONCE_MAX,
+    PLACES,
+    RUNS_MAX,
+    TERM_SECONDS_MAX,
+    UNITS_MAX,
+)
+from suan.core.contract.places import OrderState, Turn
 from suan.core.contract.proving import prove_records
 from suan.core.contract.records import (
     PAID_KINDS,
@@ -57,7 +65,10 @@ __all__ = [
     "FILL_CODES",
     "Fill",
     "KeySet",
+    "NONCE_AHEAD_MAX",
+    "NONCE_MAX",
     "OrderState",
+    "Turn",
     "Outcome",
     "OutcomeKind",
     "PAID_KINDS",

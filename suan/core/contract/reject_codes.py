@@ -13,6 +13,7 @@ class RejectCode(IntEnum):
     BAD_SIGNATURE = 1
     EXPIRED = 2
     CANCELLED = 3
+    NONCE_TOO_FAR = 4
     CLEARING_DIFFERS = 5
     PRICE_OUTSIDE_LIMITS = 6
     NOT_ENOUGH_QUANTITY = 7
@@ -39,6 +40,7 @@ REJECT_WORDS: Final[dict[RejectCode, str]] = {
     RejectCode.BAD_SIGNATURE: "a signature does not hold",
     RejectCode.EXPIRED: "an order has expired",
     RejectCode.CANCELLED: "an order was canceled on chain",
+    RejectCode.NONCE_TOO_FAR: "a nonce is too far above the newest of its maker",
     RejectCode.CLEARING_DIFFERS: "offer and bid name different clearings",
     RejectCode.PRICE_OUTSIDE_LIMITS: "the price is outside a limit",
     RejectCode.NOT_ENOUGH_QUANTITY: "not enough of an order is left on chain",

@@ -13,8 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from suan.core.contract.limits import DAY_SECONDS, PLACES, RUNS_MAX, TERM_SECONDS_MAX, UNITS_MAX
-from suan.core.contract.places import OrderState
+from suan.core.contract.limits import (
+    DAY_SECONDS,
+    NONCE_AHEAD_MAX,
+    NONCE_MAX,
+    PLACES,
+    RUNS_MAX,
+    TERM_SECONDS_MAX,
+    UNITS_MAX,
+)
+from suan.core.contract.places import OrderState, Turn
 from suan.core.contract.records import BatchHead, Clearing, Fill, Record, batch_head, trade_id
 from suan.core.contract.reject_codes import RejectCode
 from suan.core.encoding import keccak
@@ -85,10 +93,13 @@ class MarketModel(Disputes):
         return amount
 
     def cancel(self, maker: str, side: int, nonce: int) -> None:
-        state = self.order(maker, side, nonce)
+        state, newest = self.order(maker, side, nonce), self.account(maker).newest
+        if nonce > min(newest[side] + NONCE_AHEAD_MAX, NONCE_MAX):
+            raise Reverted("NonceTooFar")
         if state.generation <= nonce // PLACES and not (state.ended and state.generation == nonce // PLACES):
             state.begin(nonce // PLACES)
-            state.ended = True
+            state.end()
+            newest[side] = max(newest[side], nonce)
 
     def open(
         self,
@@ -188,12 +199,14 @@ class MarketModel(Disputes):
             return RejectCode.BAD_INDEX
         if min(offer.deliver_by, bid.deliver_by) > now + TERM_SECONDS_MAX:
             return RejectCode.DELIVER_BY_TOO_FAR
+        for order, side in ((offer, SIDE_SELL), (bid, SIDE_BUY)):
+            if order.nonce > min(self.account(order.maker).newest[side] + NONCE_AHEAD_MAX, NONCE_MAX):
+                return RejectCode.NONCE_TOO_FAR
         sold = self.order(offer.maker, SIDE_SELL, offer.nonce)
-        code = _quantity_code(sold, offer, offer.units, fill.runs * bid.ceiling, now)
+        code = _units_code(sold, offer, fill.runs * bid.ceiling, now)
         if code is not RejectCode.NONE:
             return code
-        bought = self.order(bid.maker, SIDE_BUY, bid.nonce)
-        return _quantity_code(bought, bid, bid.runs, fill.runs, now)
+        return _runs_code(self.order(bid.maker, SIDE_BUY, bid.nonce), bid, fill, now)
 
     def _lock(
         self,
@@ -230,7 +243,10 @@ class MarketModel(Disputes):
             account.available -= amount
             account.locked += amount
         self.order(offer.maker, SIDE_SELL, offer.nonce).take(offer.nonce // PLACES, units)
-        self.order(bid.maker, SIDE_BUY, bid.nonce).take(bid.nonce // PLACES, fill.runs)
+        bought = self.order(bid.maker, SIDE_BUY, bid.nonce)
+        bought.take_runs(bid.nonce // PLACES, fill.first_run, fill.runs)
+        provider.newest[SIDE_SELL] = max(provider.newest[SIDE_SELL], offer.nonce)
+        buyer.newest[SIDE_BUY] = max(buyer.newest[SIDE_BUY], bid.nonce)
         return Record(
             trade=trade_id(checked[0].hash, checked[1].hash, fill.first_run, clearing.id()),
             provider=offer.maker,
@@ -259,14 +275,27 @@ def _countable(order: Offer | Bid) -> bool:
     return order.runs <= RUNS_MAX and order.ceiling > 0
 
 
-def _quantity_code(state: OrderState, order: Offer | Bid, limit: int, quantity: int, now: int) -> RejectCode:
-    generation = order.nonce // PLACES
-    if state.generation > generation or (state.generation == generation and state.ended):
+def _of_order(state: OrderState, nonce: int) -> OrderState:
+    """The counts of this order in its place; none if an older one stands there."""
+    return OrderState(nonce // PLACES) if state.generation < nonce // PLACES else state
+
+
+def _units_code(state: OrderState, offer: Offer, units: int, now: int) -> RejectCode:
+    found = _of_order(state, offer.nonce)
+    if found.generation > offer.nonce // PLACES or found.ended:
         return RejectCode.CANCELLED
-    same = state.generation == generation
-    consumed = (state.consumed if same else 0) + quantity
-    if consumed > limit:
+    if found.consumed + units > offer.units:
         return RejectCode.NOT_ENOUGH_QUANTITY
-    if now > order.valid_until and consumed > (state.peak if same else 0):
-        return RejectCode.EXPIRED
-    return RejectCode.NONE
+    late = now > offer.valid_until and found.consumed + units > found.reached
+    return RejectCode.EXPIRED if late else RejectCode.NONE
+
+
+def _runs_code(state: OrderState, bid: Bid, fill: Fill, now: int) -> RejectCode:
+    found = _of_order(state, bid.nonce)
+    if found.generation > bid.nonce // PLACES or found.ended:
+        return RejectCode.CANCELLED
+    turn = found.turn(fill.first_run, fill.runs)
+    if turn is Turn.NONE:
+        return RejectCode.NOT_ENOUGH_QUANTITY
+    late = now > bid.valid_until and turn is not Turn.BACK
+    return RejectCode.EXPIRED if late else RejectCode.NONE

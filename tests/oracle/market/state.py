@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from suan.core.contract.records import Outcome
+from suan.core.signing.structs import SIDE_BUY, SIDE_SELL
 
 
 class Reverted(Exception):
@@ -13,6 +14,9 @@ class Reverted(Exception):
 
 @dataclass(slots=True)
 class ModelAccount:
+    """newest: the highest nonce of each side that ever locked a trade or was cancelled."""
+
+    newest: dict[int, int] = field(default_factory=lambda: {SIDE_BUY: 0, SIDE_SELL: 0})
     available: int = 0
     locked: int = 0
     exiting: int = 0

@@ -10,7 +10,7 @@ from suan.core.contract.proving import prove_records
 from suan.core.contract.records import KeySet, pack_outcomes
 from suan.core.settlement.bookkeeping import CUSTODY_REF, MONEY_EVENTS, PARTY_KINDS, Books
 from suan.core.signing.domains import market_domain
-from suan.core.signing.structs import Acceptance, Ruling, Verdict
+from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Acceptance, Ruling, Verdict
 from tests.core.signing.keys import Key
 from tests.oracle.market.model import Opened
 from tests.oracle.market.money import MarketParameters
@@ -209,6 +209,8 @@ def compare_books(world, chain):
             "available": account.available, "locked": account.locked,
             "amount": account.exiting, "ready_at": account.ready_at,
         }, owner  # fmt: skip
+        newest = {"offer": account.newest[SIDE_SELL], "bid": account.newest[SIDE_BUY]}
+        assert chain.read("newestNonces", owner) == newest, owner
         folded = {kind: chain.books.balance(owner, kind) for kind in PARTY_KINDS}
         assert folded == {
             "available": account.available,
@@ -217,8 +219,8 @@ def compare_books(world, chain):
         }
     for (maker, side, place), state in model.orders.items():
         found = chain.read("orderState", maker, side, 256 * state.generation + place)
-        expected = {"consumed": state.consumed, "peak": state.peak, "ended": False}
-        assert found == ({"consumed": 0, "peak": 0, "ended": True} if state.ended else expected)
+        expected = {"consumed": state.consumed, "reached": state.reached, "ended": False}
+        assert found == ({"consumed": 0, "reached": 0, "ended": True} if state.ended else expected)
     for batch, bits in model.open_bits.items():
         assert chain.read("openBits", batch) == {"bits": bits}
     for verdict, (waiting, after) in model.decided.items():

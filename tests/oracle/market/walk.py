@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from suan.core.contract.limits import PLACES
 from suan.core.contract.records import BatchHead, Clearing, Fill, KeySet, Outcome, Record
 from suan.core.encoding import keccak
 from suan.core.orders.products import PRODUCTS
@@ -168,7 +169,7 @@ class Walk:
         bid = self.chance.randrange(len(bids))
         runs = self._mostly(self.chance.choice([1, 1, 2, 3]), 0)
         last = max(bids[bid][0].runs - runs, 0)
-        first = self._mostly(self.chance.randint(0, last), last + 1)
+        first = self._mostly(self._first_run(bids[bid][0], last), last + 1)
         runs = min(runs, bids[bid][0].runs)
         stray = self.chance.random() < 0.05
         return Fill(
@@ -178,6 +179,14 @@ class Walk:
             first,
             runs,
         )
+
+    def _first_run(self, bid, last):
+        """Often the first that is new, or one behind it; else any."""
+        state = self.model.order(bid.maker, SIDE_BUY, bid.nonce)
+        reached = state.reached if state.generation == bid.nonce // PLACES else 0
+        if self.chance.random() < 0.25:
+            return self.chance.randint(0, last)
+        return min(reached + self.chance.choice([0, 0, 0, 1]), last)
 
     def _order(self, known, make):
         if known and self.chance.random() < 0.6:
@@ -198,8 +207,10 @@ class Walk:
     def _signed(self, struct, side, special):
         owner = self._person()
         nonce = self.nonces.get((owner.address, side), self.chance.randrange(3))
+        newest = self.model.account(owner.address).newest[side]
         # Near neighbours share a word; a leap of a generation now and then ends the order that stood there.
-        self.nonces[owner.address, side] = nonce + self._mostly(1, 256)
+        self.nonces[owner.address, side] = min(nonce + self._mostly(1, 256), newest + 256)
+        nonce = self._mostly(nonce, newest + 257)
         valid_until = self.now + self.chance.choice([0, 20] + [600] * 8)
         order = struct(
             maker=owner.address, product=self._mostly(PRODUCT, OTHER_PRODUCT),

@@ -30,10 +30,10 @@ contract MarketHandler is People {
         if (step % 16 == 1) _nonce += 256;
         IMarketTypes.Offer memory offer = _offer();
         IMarketTypes.Bid memory bid = _bid();
-        (offer.nonce, bid.nonce) = (_nonce, _nonce);
         (offer.validUntil, bid.validUntil) = (type(uint40).max, type(uint40).max);
         (offer.deliverBy, bid.deliverBy) = (_now + 2 hours, _now + 3 hours);
         if (crossed) (offer.maker, bid.maker) = (provider2, buyer2);
+        (offer.nonce, bid.nonce) = (_reachable(offer.maker, SELL), _reachable(bid.maker, BUY));
         Opening memory o = _opening(offer, bid, 1);
         if (crossed) {
             o.offerSignatures[0] = _sign(PROVIDER2_KEY, _offerHash(offer));
@@ -44,17 +44,20 @@ contract MarketHandler is People {
         o.fills = new Fill[](bound(fills, 1, 5));
         uint32 count = uint32(bound(runs, 1, 3));
         for (uint32 i; i < o.fills.length; ++i) {
-            o.fills[i] = Fill(0, 0, i, count);
+            o.fills[i] = Fill(0, 0, (i + step / 16) * count % 10, count);
         }
         _send(o);
-        _checkPlace(offer.maker, SELL, offer.units);
-        _checkPlace(bid.maker, BUY, bid.runs);
+        _checkPlace(offer.maker, SELL, offer.nonce, offer.units);
+        _checkPlace(bid.maker, BUY, bid.nonce, bid.runs);
     }
 
     function cancel(uint256 who, bool sells) external watched {
         if (_nonce == 0) return;
-        vm.prank(_people[who % 4]);
-        market.cancel(sells ? SELL : BUY, _nonce);
+        address maker = _people[who % 4];
+        uint8 side = sells ? SELL : BUY;
+        uint32 nonce = _reachable(maker, side);
+        vm.prank(maker);
+        market.cancel(side, nonce);
     }
 
     // ------------------------------------------------------------------------------------------------ verdicts
@@ -276,9 +279,16 @@ contract MarketHandler is People {
         return Outcome(SETTLED, runs, uint64(bound(units, runs * (r.ceiling / 10), runs * r.ceiling)));
     }
 
-    /// @dev consumed <= peak <= quantity of the order that was traded last.
-    function _checkPlace(address maker, uint8 side, uint256 quantity) private {
-        (uint64 consumed, uint64 peak, bool over) = market.orderState(maker, side, _nonce);
-        if (!over && (consumed > peak || peak > quantity)) placesAreRight = false;
+    /// @dev The nonce of now, or the highest that this maker may use.
+    function _reachable(address maker, uint8 side) private view returns (uint32) {
+        (uint32 offer, uint32 bid) = market.newestNonces(maker);
+        uint32 most = (side == SELL ? offer : bid) + 256;
+        return _nonce < most ? _nonce : most;
+    }
+
+    /// @dev consumed <= reached <= quantity of the order that was traded last.
+    function _checkPlace(address maker, uint8 side, uint32 nonce, uint256 quantity) private {
+        (uint64 consumed, uint64 reached, bool over) = market.orderState(maker, side, nonce);
+        if (!over && (consumed > reached || reached > quantity)) placesAreRight = false;
     }
 }

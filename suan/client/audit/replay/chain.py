@@ -16,7 +16,7 @@ from suan.client.audit.replay.events import UNKNOWN, Event, decoded
 from suan.client.audit.source.spans import Span
 from suan.client.audit.state import generation_key
 from suan.client.errors import Unreachable
-from suan.core.contract import PLACES, verifier_set_id
+from suan.core.contract import NONCE_AHEAD_MAX, PLACES, verifier_set_id
 from suan.core.encoding import to_hex
 
 
@@ -106,7 +106,12 @@ def _cancelled(audit: Context, event: Event) -> None:
     if state.generation != nonce // PLACES or state.ended:
         audit.report.differ(maker, f"cancellation of order {nonce}", "of one that can trade", "it had ended")
         return
-    state.consumed, state.peak, state.ended = 0, 0, True
+    account = books.accounts[maker]
+    reach = account.newest(side) + NONCE_AHEAD_MAX
+    if nonce > reach:
+        audit.report.differ(maker, f"cancellation of order {nonce}", f"at most {reach}", nonce)
+    account.raise_newest(side, nonce)
+    state.end()
     key = generation_key(maker, side, nonce)
     books.generations[key] = (books.generations[key][0], at)
 

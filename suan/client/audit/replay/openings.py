@@ -19,13 +19,17 @@ from suan.core import encoding, ids, signing, units
 from suan.core.contract import (
     DAY_SECONDS,
     FILL_CODES,
+    NONCE_AHEAD_MAX,
+    NONCE_MAX,
     PLACES,
     RUNS_MAX,
     TERM_SECONDS_MAX,
     UNITS_MAX,
     BatchHead,
     Clearing,
+    OrderState,
     Record,
+    Turn,
     batch_head,
     record_of,
     trade_id,
@@ -169,8 +173,8 @@ class _Opening:
         self._limits(f"trd_{trade}", fill, sold, bought)
         self._signer(sold, bond)
         self._signer(bought, payment)
-        self._take(sold, work, offer.units)
-        self._take(bought, fill["runs"], bid.runs)
+        self._take_units(sold, work)
+        self._take_runs(bought, fill)
         self.audit.post("TradeLocked", dict(values) | {"buyer": bid.maker, "provider": offer.maker})
         record = record_of(values)
         if values["trade"] in books.trades:
@@ -194,11 +198,19 @@ class _Opening:
             "quantities that can be counted": offer.units <= UNITS_MAX
             and bid.runs <= RUNS_MAX
             and bid.ceiling > 0,
+            "nonces within reach of their makers": self._reachable(sold) and self._reachable(bought),
             "fee within both maxima": self.audit.parameters.fee_bps
             <= min(offer.max_fee_bps, bid.max_fee_bps),
         }
         for name, holds in facts.items():
             self.report.expect(subject, name, True, holds)
+
+    def _reachable(self, signed: _Order) -> bool:
+        """Not too far above the newest nonce of the maker's side, which this trade then raises."""
+        account, nonce = self.audit.books.accounts[signed.order.maker], signed.order.nonce
+        reach = min(account.newest(signed.side) + NONCE_AHEAD_MAX, NONCE_MAX)
+        account.raise_newest(signed.side, nonce)
+        return bool(nonce <= reach)
 
     def _signer(self, signed: _Order, amount: int) -> None:
         """The maker signed, or a key that it made a delegate, within what that may spend in a day, or its wallet accepts it."""
@@ -225,18 +237,37 @@ class _Opening:
         )
         self.report.expect(signed.subject, "delegate key within its cap, price and time", True, allowed)
 
-    def _take(self, signed: _Order, quantity: int, total: int) -> None:
-        """Count what was taken in the order's place: never more than it asks for, nothing new after its time."""
+    def _begin(self, signed: _Order) -> OrderState | None:
+        """The order's place, which it takes over from an older one; None, and a difference, if it can trade no more."""
         order, generation = signed.order, signed.order.nonce // PLACES
         state = self.audit.books.begin(order.maker, signed.side, order.nonce, self.at)
-        limit = total if self.at <= order.valid_until else state.peak
-        if state.generation != generation or state.ended:
-            found = "cancelled" if state.generation == generation else "another order in its place"
-            self.report.differ(signed.subject, "quantity used", "none: it trades no more", found)
+        if state.generation == generation and not state.ended:
+            return state
+        found = "cancelled" if state.generation == generation else "another order in its place"
+        self.report.differ(signed.subject, "quantity used", "none: it trades no more", found)
+        return None
+
+    def _take_units(self, sold: _Order, work: int) -> None:
+        """Count work in the offer's place: never more than it sells, nothing new after its time."""
+        state, offer = self._begin(sold), sold.order
+        if state is None:
             return
-        state.take(generation, quantity)
+        limit = offer.units if self.at <= offer.valid_until else state.reached
+        state.take(state.generation, work)
         if state.consumed > limit:
-            self.report.differ(signed.subject, "quantity used", f"at most {limit}", state.consumed)
+            self.report.differ(sold.subject, "quantity used", f"at most {limit}", state.consumed)
+
+    def _take_runs(self, bought: _Order, fill: Json) -> None:
+        """Count runs in the bid's place: new ones or such as were passed over in time, else no more than came back."""
+        state, bid = self._begin(bought), bought.order
+        if state is None:
+            return
+        first, runs = fill["first_run"], fill["runs"]
+        allowed = {Turn.BACK} if self.at > bid.valid_until else {Turn.NEW, Turn.PASSED, Turn.BACK}
+        if (turn := state.turn(first, runs)) not in allowed:
+            named = f"runs {first} to {first + runs - 1}"
+            self.report.differ(bought.subject, named, f"{' or '.join(sorted(allowed))} at {self.at}", turn)
+        self.audit.books.take_runs(bid.maker, bid.nonce, first, runs)
 
     def batch(self, records: list[Record], locked: list[Json]) -> None:
         """The batch commits to exactly these records."""

@@ -14,11 +14,11 @@ from suan.core.encoding import from_hex, keccak
 from suan.core.signing import SIDE_SELL
 
 STATE: Final = 5
-SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 15}
+SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 16}
 MEMBERS: Final = {
     name: STATE + place
     for place, name in enumerate((
-        "accounts", "sold", "bought", "spent", "openBits", "decided", "exposure", "disputes", "sessions",
+        "accounts", "sold", "bought", "skipped", "spent", "openBits", "decided", "exposure", "disputes", "sessions",
         "batches",
     ))
 }  # fmt: skip
@@ -27,16 +27,18 @@ EXPOSURE_KNOWN: Final = 1 << 255
 SESSION_KNOWN: Final = 1 << 255
 SESSION_CLOSED: Final = 1 << 254
 OFFER_BITS: Final = 52
-BID_BITS: Final = 20
+BID_BITS: Final = 14
+SKIPPED_WORDS: Final = 64
+"""Words of 256 runs that one bid can have."""
 
 
 def account_slot(owner: str) -> int:
     return _mapped(from_hex(owner), MEMBERS["accounts"])
 
 
-def account_word(available: int, locked: int) -> int:
-    """locked 128 | available 128."""
-    return locked << 128 | available
+def account_word(newest_offer: int, newest_bid: int, available: int, locked: int) -> int:
+    """newestOffer 32 | newestBid 32 | locked 96 | available 96."""
+    return newest_offer << 224 | newest_bid << 192 | locked << 96 | available
 
 
 def exit_slot(owner: str) -> int:
@@ -55,13 +57,21 @@ def places_slot(maker: str, side: int, number: int) -> int:
 
 
 def places_word(side: int, states: Sequence[OrderState]) -> int:
-    """generation 24 | peak | consumed for each place, the first in the low bits. An order that ended has all bits of consumed."""
-    bits = OFFER_BITS if side == SIDE_SELL else BID_BITS
+    """generation 24 | reached 52 | consumed 52 for each place of an offer, generation 22 | skipped 14 | reached 14 | consumed 14
+    for one of a bid, the first in the low bits. An order that ended has all bits of consumed."""
+    sells = side == SIDE_SELL
+    bits, width, head = (OFFER_BITS, 128, 2 * OFFER_BITS) if sells else (BID_BITS, 64, 3 * BID_BITS)
     word = 0
     for state in reversed(states):
-        consumed, peak = ((1 << bits) - 1, 0) if state.ended else (state.consumed, state.peak)
-        word = word << (2 * bits + 24) | state.generation << 2 * bits | peak << bits | consumed
+        skipped = state.skipped.bit_count() << 2 * bits
+        counts = (1 << bits) - 1 if state.ended else skipped | state.reached << bits | state.consumed
+        word = word << width | state.generation << head | counts
     return word
+
+
+def skipped_slot(maker: str, nonce: int, number: int) -> int:
+    """The word with this number of bits of a bid's runs."""
+    return _mapped(_number(nonce * SKIPPED_WORDS + number), _mapped(from_hex(maker), MEMBERS["skipped"]))
 
 
 def state_slot(member: str, key: str) -> int:

@@ -33,6 +33,7 @@ SLOTS_PER_PROOF = 128
 PROVEN: Final = {
     "accounts": 2,
     "places": 1,
+    "skipped": 1,
     "spent": 1,
     "open_bits": 1,
     "verdicts": 1,
@@ -56,9 +57,10 @@ def _number(word: int) -> str:
 
 
 def _account(word: int, exiting: int) -> str:
-    half = 2**128 - 1
+    half, part = 2**128 - 1, 2**96 - 1
     return (
-        f"available {word & half}, locked {word >> 128}, exiting {exiting & half}, ready at {exiting >> 128}"
+        f"available {word & part}, locked {word >> 96 & part}, exiting {exiting & half}, ready at {exiting >> 128}, "
+        f"newest offer {word >> 224}, newest bid {word >> 192 & 2**32 - 1}"
     )
 
 
@@ -159,7 +161,9 @@ class StorageAudit:
             "account in the contract's storage",
             [layout.account_slot(owner), layout.exit_slot(owner)],
             [
-                layout.account_word(account.available, account.locked),
+                layout.account_word(
+                    account.newest_offer, account.newest_bid, account.available, account.locked
+                ),
                 layout.exit_word(account.exiting, account.ready_at),
             ],
             _account,
@@ -173,6 +177,15 @@ class StorageAudit:
             "quantity used in the contract's storage",
             [layout.places_slot(maker, side, number)],
             [layout.places_word(side, (found or [])[:many])],
+        )
+
+    def _of_skipped(self, key: tuple[str, int, int], found: int | None) -> _Wanted:
+        maker, nonce, number = key
+        return _Wanted(
+            f"bid {nonce} of {maker}",
+            f"runs passed over of the {number + 1}th 256 in storage",
+            [layout.skipped_slot(maker, nonce, number)],
+            [found or 0],
         )
 
     def _of_spent(self, grant: str, found: tuple[int, int] | None) -> _Wanted:
