@@ -38,6 +38,7 @@ from suan.core.signing.structs import (
     Bid,
     Cancel,
     DeliveryAttestation,
+    GivingUp,
     Migration,
     Offer,
     Ruling,
@@ -68,6 +69,7 @@ ORDER_STRUCTS: tuple[type[Struct], ...] = (
     Ruling,
     Voucher,
     Migration,
+    GivingUp,
 )
 REGISTRY_STRUCTS: tuple[type[Struct], ...] = (SetAgent, SetDelegate)
 FEE_BPS = 150

@@ -119,6 +119,8 @@ interface IMarketEvents is IMarketTypes {
     /// Refunded: buyer the lock, provider the bond. Slashed: buyer the lock; the whole bond is slashed: min(bond, floor(price *
     /// units / 3,600,000)) to the re-run account, the rest to the pool.
     event TradeClosed(bytes32 indexed trade, uint256 outcome, uint256 amounts);
+    /// @notice The provider gave the trade up: anybody may refund it from `refundAfter` on, if it is still open then.
+    event TradeGivenUp(bytes32 indexed trade, uint256 refundAfter);
     /// @notice The verifiers saw a delivery in time: the trade cannot be refunded by timeout any more.
     event DeliveryAttested(bytes32 indexed trade, bytes32 indexed batchId, uint32 runsDelivered, uint64 units);
     /// @notice `challenger` disputes the decided `outcome` of a trade and locked `bond` for it.

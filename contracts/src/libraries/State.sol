@@ -43,6 +43,7 @@ struct State {
     mapping(bytes32 batchId => mapping(uint256 index => uint256)) attestations; // runsDelivered 32 | units 64
     mapping(bytes32 batchId => mapping(uint256 index => Dispute)) disputes;
     mapping(bytes32 session => uint256) sessions; // known 1 (bit 255) | closed 1 | paid 96
+    mapping(bytes32 batchId => mapping(uint256 index => uint256)) refundableFrom; // unix seconds; 0 unless given up
     uint64 batches;
 }
 

@@ -100,6 +100,8 @@ contract VectorsTest is MarketTest {
             _assertDigest(json, "migration", i, hash);
             hash = this.hashAcceptance(json.words("acceptance_batch")[i], _bytesAt(json, "acceptance_outcomes", i));
             _assertDigest(json, "acceptance", i, hash);
+            hash = Orders.hashGivingUp(json.words("giving_up_batch")[i], json.numbers("giving_up_trades")[i]);
+            _assertDigest(json, "giving_up", i, hash);
             hash = Orders.hashVoucher(json.words("voucher_session")[i], json.numbers("voucher_cumulative")[i]);
             _assertDigest(json, "voucher", i, hash);
         }
@@ -141,7 +143,7 @@ contract VectorsTest is MarketTest {
 
     function test_signers_are_those_of_the_golden_file() external view {
         string memory json = Vectors.read("orders");
-        string[12] memory structs = [
+        string[13] memory structs = [
             "offer",
             "bid",
             "cancel",
@@ -149,6 +151,7 @@ contract VectorsTest is MarketTest {
             "receipt",
             "verdict",
             "acceptance",
+            "giving_up",
             "ruling",
             "voucher",
             "migration",

@@ -83,11 +83,11 @@ contract PlacesTest is MarketTest {
         uint32 done = uint32(bound(end >> 8, 1, runs));
         Outcome[] memory outcomes = _outcome(SETTLED, done, done * (CEILING / 10));
         if (end % 3 == 1) {
-            _accept(lock, _indices(1), outcomes, buyer, BUYER_KEY);
+            _acceptBoth(lock, _indices(1), outcomes, Signer(buyer, BUYER_KEY), Signer(provider, PROVIDER_KEY));
             _counts[SELL][offer].consumed -= runs * CEILING - done * (CEILING / 10);
             _counts[BUY][bid].consumed -= runs - done;
         } else {
-            _accept(lock, _indices(1), _outcome(REFUNDED, 0, 0), provider, PROVIDER_KEY);
+            _close(lock, _indices(1), _outcome(REFUNDED, 0, 0));
             _counts[SELL][offer].consumed -= runs * CEILING;
             _counts[BUY][bid].consumed -= runs;
         }

@@ -14,12 +14,12 @@ from suan.core.encoding import from_hex, keccak
 from suan.core.signing import SIDE_SELL
 
 STATE: Final = 5
-SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 16}
+SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 17}
 MEMBERS: Final = {
     name: STATE + place
     for place, name in enumerate((
         "accounts", "sold", "bought", "spent", "openBits", "decided", "paidOut", "attestations", "disputes", "sessions",
-        "batches",
+        "refundableFrom", "batches",
     ))
 }  # fmt: skip
 """Slots of the members of State."""
@@ -80,7 +80,7 @@ def decided_word(bits: int, settle_after: int, *, refused: bool) -> int:
 
 
 def trade_slot(member: str, batch: str, index: int) -> int:
-    """The word (of disputes the first of three) of a trade in attestations or disputes."""
+    """The word (of disputes the first of three) of a trade in attestations, disputes or refundableFrom."""
     return _mapped(_number(index), _mapped(from_hex(batch), MEMBERS[member]))
 
 
