@@ -49,6 +49,9 @@ EVENTS = {
     "OutcomeRefused": gettext_lazy(
         "The contract refused the outcome of {trade} ({kind}): it is impossible. The trade is open again."
     ),
+    "TradeGivenUp": gettext_lazy(
+        "The provider gave up {trade}: anybody may refund it from {refund_after}, if no verdict comes before."
+    ),
     "DisputeOpened": gettext_lazy(
         "{challenger} put a bond of {bond} against the outcome of {trade} ({kind}): receipts by {reveal_by}, a ruling by {rule_by}."
     ),

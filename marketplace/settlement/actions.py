@@ -29,7 +29,13 @@ from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_bat
 from marketplace.settlement.models import Closing, SettlementBatch
 from marketplace.settlement.verbs.closes import observe_closes, reopen_orphaned, return_quantities
 from marketplace.settlement.verbs.deciding import plan_agreed, plan_decide, settle_decided, time_out_disputed
-from marketplace.settlement.verbs.overdue import attest_agreed, attest_waiting, pay_attested, refund_overdue
+from marketplace.settlement.verbs.overdue import (
+    attest_agreed,
+    attest_waiting,
+    pay_attested,
+    refund_given_up,
+    refund_overdue,
+)
 from marketplace.settlement.verbs.quorum import answer_ourselves, submit_answer
 from marketplace.settlement.verbs.ruling import rule_dispute
 from suan.core.contract import Outcome, ReceiptVerdict, pack_outcomes
@@ -46,6 +52,7 @@ __all__ = [
     "observe_closes",
     "pay_attested",
     "plan_agreed",
+    "refund_given_up",
     "refund_overdue",
     "reopen_orphaned",
     "retry_failed",

@@ -29,10 +29,11 @@ def cut_batches() -> None:
 
 @shared_task(throws=(NotDeployed,))
 def refund_overdue() -> None:
-    """Attest, refund and pay what no verdict reached in time; end disputes that nobody answered."""
+    """Attest, refund and pay what no verdict reached in time, refund what was given up; end disputes that nobody answered."""
     now = int(time.time())
     actions.attest_waiting(now=now, lead_seconds=settings.VERIFICATION_GRACE_SECONDS // ATTEST_LEAD_DIVISOR)
     actions.attest_agreed(now=now)
+    actions.refund_given_up(now=now)
     actions.refund_overdue(now=now)
     actions.pay_attested(now=now)
     actions.time_out_disputed(now=now)

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from ledger import outbox
 from ledger import queries as ledger
-from marketplace.clearing.models import Trade
+from marketplace.clearing.models import CLOSING, Trade
 from marketplace.delivery.models import Run
 from marketplace.receipts import queries as receipts
 from marketplace.settlement import queries
@@ -49,6 +49,21 @@ def refund_overdue(*, now: int) -> int:
     grace = ledger.deployment().verification_grace
     overdue = _unclosed().filter(deliver_by__lte=now - grace).order_by("lock_batch_id", "index")
     due = [trade for trade in overdue[:TRADES_PER_SWEEP_MAX] if _may_refund(trade, now, grace)]
+    return sum(_plan_refund(trades) for trades in _by_lock_batch(due))
+
+
+def refund_given_up(*, now: int) -> int:
+    """Plan refund(...) for trades that their provider gave up, once the window is over; returns how many trades.
+
+    Soon, because until then a provider that gave up can still take its bond home, whatever it delivers. A delivery that
+    waits for its verdict is left to it.
+    """
+    given_up = _unclosed().filter(ledger.was_told("TradeGivenUp", of="trade_hash")).exclude(status=CLOSING)
+    due = [
+        trade
+        for trade in given_up.order_by("lock_batch_id", "index")[:TRADES_PER_SWEEP_MAX]
+        if now >= _noted(trade) and not _waits(trade)
+    ]
     return sum(_plan_refund(trades) for trades in _by_lock_batch(due))
 
 
@@ -104,8 +119,17 @@ def _unclosed() -> QuerySet[Trade]:
 def _may_refund(trade: Trade, now: int, grace: int) -> bool:
     if ledger.events_of(name="DeliveryAttested", subject=trade.trade_hash):
         return False
-    waits = Run.objects.filter(trade=trade, status__in=("delivered", "verified")).exists()
-    return not waits or now >= pay_attested_after(trade.deliver_by, grace)
+    return not _waits(trade) or now >= pay_attested_after(trade.deliver_by, grace)
+
+
+def _waits(trade: Trade) -> bool:
+    """Whether something was delivered of which a verdict may still come."""
+    return Run.objects.filter(trade=trade, status__in=("delivered", "verified")).exists()
+
+
+def _noted(trade: Trade) -> int:
+    """From when on the chain refunds a trade that was given up."""
+    return int(ledger.events_of(name="TradeGivenUp", subject=trade.trade_hash)[-1].args["refund_after"])
 
 
 def _by_lock_batch(trades: Sequence[Trade]) -> Iterable[list[Trade]]:
