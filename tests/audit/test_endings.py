@@ -2,41 +2,34 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ledger.deployment.deploy import PROFILES, Parameters, deploy
-from suan.client.audit.report import Report
 from suan.client.audit.run import audit
 from suan.core import encoding
 from suan.core.contract import abi
 from suan.core.contract.proving import prove_records
 from suan.core.contract.records import (
-    KeySet,
     Outcome,
     OutcomeKind,
-    Record,
     Session,
-    pack_outcomes,
     receipts_tree,
 )
 from suan.core.delivery.receipts import Receipt
 from suan.core.signing.structs import (
     SIDE_BUY,
     SIDE_SELL,
-    Acceptance,
     DeliveryAttestation,
-    GivingUp,
     Migration,
-    Ruling,
     Voucher,
 )
 from suan.core.signing.typed import layout
-from tests.audit.recorded import Recorded, Recorder, said
+from tests.audit.endings.locked import Locked, agrees, audited, decided, lock, names
+from tests.audit.recorded import said
 from tests.audit.traded_market import CEILING, TOKEN, Placed, TradedMarket
 from tests.core.signing.keys import Key
 
@@ -58,88 +51,6 @@ def market(tmp_path_factory: pytest.TempPathFactory, compiled: Path) -> Iterator
 
 def _keys(label: str, count: int) -> list[Key]:
     return [Key(f"{label} {number}") for number in range(count)]
-
-
-@dataclass
-class Locked:
-    """A lock batch of the market and what verifiers said of it, if they did."""
-
-    market: TradedMarket
-    records: list[Record]
-    said: dict[str, Any]
-
-    def proven(self, index: int) -> Any:
-        return prove_records(self.records, [index])
-
-    def send(self, data: bytes, sender: str = "") -> None:
-        self.market.send(self.market.market, sender or self.market.operator, data)
-
-    def third(self, index: int) -> str:
-        """Somebody who has money and no part in a trade."""
-        parties = (self.records[index].buyer, self.records[index].provider)
-        return next(key.address for key in self.market.buyers if key.address not in parties)
-
-    def dispute(self, index: int, challenger: str = "") -> None:
-        known = {name: self.said[name] for name in ("head", "outcomes", "receipts_root")}
-        call = abi.encode_dispute(**known, proven=self.proven(index))
-        self.send(call, challenger or self.third(index))
-
-    def rule(self, index: int, outcome: Outcome) -> None:
-        market, record, head = self.market, self.records[index], self.said["head"]
-        ruling = Ruling(head.id(), record.trade, outcome.kind, outcome.runs_delivered, outcome.units)
-        known = market.made["arbiter_set"]
-        arbiters = KeySet(tuple(known["members"]), known["threshold"], int(known["payout_cap"]))
-        self.send(
-            abi.encode_rule(
-                head=head,
-                arbiters=arbiters,
-                proven=self.proven(index),
-                outcome=outcome,
-                signatures=[market.arbiter.sign(ruling.digest(market.domain))],
-            )
-        )
-
-    def time_out(self, index: int) -> None:
-        self.send(abi.encode_time_out(head=self.said["head"], proven=self.proven(index)))
-
-    def outcome(self, index: int) -> Outcome:
-        return dict(self.said["outcomes"])[index]
-
-    def settle(self) -> None:
-        self.market.wait(self.market.made["dispute_window"])
-        self.market.settle(self.said, self.records)
-
-
-def lock(market: TradedMarket, orders: Any = None) -> Locked:
-    records = market.lock(orders)
-    return Locked(market, records, {"head": market.head(records), "outcomes": []})
-
-
-def decided(market: TradedMarket) -> Locked:
-    found = lock(market)
-    found.said = market.decide(found.records)
-    return found
-
-
-def audited(market: TradedMarket, rpc: Any = None) -> Report:
-    return audit(rpc or market.node.url, market.market, str(market.evidence))
-
-
-def agrees(market: TradedMarket) -> Report:
-    report = audited(market)
-    assert [str(difference) for difference in report.differences] == []
-    assert report.money_conserved
-    return report
-
-
-def names(market: TradedMarket, *lies: tuple[Callable[[str, tuple, Any], Any], str]) -> None:
-    """An honest audit agrees; with each single lie it names the field."""
-    recorder = Recorder(market.node.url)
-    assert [str(difference) for difference in audited(market, recorder).differences] == []
-    for change, field in lies:
-        report = audited(market, Recorded(recorder.answers, change))
-        fields = [difference.field for difference in report.differences]
-        assert any(found.startswith(field) for found in fields), (field, fields)
 
 
 def test_a_verdict_waits_for_its_window_and_is_paid_then(market: TradedMarket) -> None:
@@ -233,96 +144,6 @@ def receipt_words(receipt: Receipt) -> bytes:
             value = encoding.keccak(value.encode())
         words.append(value if isinstance(value, bytes) else value.to_bytes(32, "big"))
     return b"".join(words)
-
-
-def test_trades_end_by_signature_of_the_buyer_or_of_both_sides(market: TradedMarket) -> None:
-    batch = lock(market)
-    key_of = {key.address: key for key in market.providers}
-    whole = batch.records[0]
-    bought = accept(batch, 0, Outcome(OutcomeKind.SETTLED, whole.runs, whole.runs * whole.ceiling))
-    part = Outcome(OutcomeKind.SETTLED, 1, CEILING // 2)
-    accept(batch, 1, part, key_of[batch.records[1].provider])
-    sold = accept(batch, 2, part, market.agents[batch.records[2].provider])
-    report = agrees(market)
-    assert report.trades_open == len(batch.records) - 3
-    names(
-        market,
-        (forging(bought), "acceptance signed by"),
-        (forging(sold), "acceptance signed for"),
-    )
-    market.wait(3600 + market.made["verification_grace"])
-    rest = prove_records(batch.records, range(len(batch.records)))
-    batch.send(abi.encode_refund(head=batch.said["head"], proven=rest))
-
-
-def accept(batch: Locked, index: int, outcome: Outcome, sells: Key | None = None) -> str:
-    """The last signature, in hex: the buyer's, or of the key that signs for the provider."""
-    market, record, head = batch.market, batch.records[index], batch.said["head"]
-    digest = Acceptance(head.id(), pack_outcomes([(index, outcome)])).digest(market.domain)
-    key_of = {key.address: key for key in market.buyers}
-    bought = key_of[record.buyer].sign(digest)
-    sold = {} if sells is None else {"provider": record.provider, "provider_signature": sells.sign(digest)}
-    batch.send(
-        abi.encode_accept(
-            head=head,
-            buyer=record.buyer,
-            buyer_signature=bought,
-            outcomes=[(index, outcome)],
-            proven=batch.proven(index),
-            **sold,
-        )
-    )
-    return str(sold.get("provider_signature", bought).hex())
-
-
-def test_what_a_provider_gives_up_is_refunded_after_a_window_unless_a_verdict_comes(
-    market: TradedMarket,
-) -> None:
-    batch, window = lock(market), market.made["dispute_window"]
-    head = batch.said["head"]
-    signature = give_up(batch, 0)
-    give_up(batch, 1)
-    report = agrees(market)
-    assert report.trades_open == len(batch.records)
-    names(
-        market,
-        (said("TradeGivenUp", "refund_after", lambda at: at + 1), "end of the window of a giving up"),
-        (forging(signature), "giving up signed"),
-    )
-    market.wait(window)
-    batch.send(abi.encode_refund(head=head, proven=batch.proven(0)))
-    batch.said = market.decide(batch.records)
-    assert agrees(market).trades_open == len(batch.records) - 1
-    batch.settle()
-    assert agrees(market).trades_open == 0
-    names(
-        market,
-        (said("TradeGivenUp", "refund_after", lambda at: at + 2 * window), "refund not before refund_after"),
-    )
-
-
-def give_up(batch: Locked, index: int) -> str:
-    """The signature, in hex."""
-    market, record, head = batch.market, batch.records[index], batch.said["head"]
-    key_of = {key.address: key for key in market.providers}
-    signature = key_of[record.provider].sign(GivingUp(head.id(), 1 << index).digest(market.domain))
-    batch.send(
-        abi.encode_give_up(
-            head=head, provider=record.provider, proven=batch.proven(index), signature=signature
-        )
-    )
-    return str(signature.hex())
-
-
-def forging(signature: str) -> Callable[[str, tuple, Any], Any]:
-    """The call that carries this signature carries another one."""
-
-    def change(method: str, params: tuple, answer: Any) -> Any:
-        if method != "eth_getTransactionByHash" or signature not in answer["input"]:
-            return answer
-        return answer | {"input": answer["input"].replace(signature, "1234567890" + signature[10:])}
-
-    return change
 
 
 def test_trades_end_by_time_and_as_attested(market: TradedMarket) -> None:

@@ -62,6 +62,7 @@ def give_up(exchange: Exchange, trade: Trade) -> int:
     proven = prove_records(batch.records, [trade.index]).plain()
     exchange.world.person("stranger")
     exchange.world.send("stranger", known.market, "giveUp", batch.head, trade.provider, proven, signature)
+    exchange.world.anvil.mine(2)
     exchange.world.follow()
     (said,) = ledger.events_of(name="TradeGivenUp", subject=trade.trade_hash)
     return int(said.args["refund_after"])

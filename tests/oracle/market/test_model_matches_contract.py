@@ -180,7 +180,7 @@ class ContractSide:
 
 @pytest.mark.chain
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [13, 19])
+@pytest.mark.parametrize("seed", [1, 19])
 def test_the_contract_answers_and_books_as_the_model_does_at_every_step(anvil, tmp_path, seed):
     chain = ContractSide(anvil, tmp_path)
     world = Walk(

@@ -85,21 +85,13 @@ class Walk:
                 {"account": poor[0], "amount": self.chance.choice([TOKEN // 100, 100 * TOKEN])},
                 self.now,
             )
-        makers = [self._deposit, *[self._open] * 6, self._cancel]
+        makers = [self._deposit, *[self._open] * 8, self._cancel]
         makers += [self._request_withdrawal, self._withdraw]
         if self.batches:
             makers += [
-                self._decide,
-                self._decide,
-                self._decide,
-                self._accept,
-                self._give_up,
-                self._refund,
-                self._refund_given_up,
-                self._attest,
-                self._attest,
-                self._pay,
-            ]
+                *[self._decide] * 3, self._accept, self._give_up, self._refund, self._refund_given_up,
+                self._attest, self._attest, self._pay,
+            ]  # fmt: skip
         if self.verdicts:
             makers += [self._settle, self._settle, self._settle, self._dispute, self._dispute]
         if self.model.disputes:
