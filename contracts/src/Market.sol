@@ -38,12 +38,21 @@ contract Market is Openings {
     /// @inheritdoc IMarket
     function accept(
         BatchHead calldata head,
-        address account,
+        address buyer,
+        bytes calldata buyerSignature,
+        address provider,
+        bytes calldata providerSignature,
         bytes calldata outcomes,
-        Proven calldata proven,
-        bytes calldata signature
+        Proven calldata proven
     ) external {
-        Endings.accept(_state, _rules(), head, account, outcomes, proven, signature);
+        Endings.accept(_state, _rules(), head, buyer, buyerSignature, provider, providerSignature, outcomes, proven);
+    }
+
+    /// @inheritdoc IMarket
+    function giveUp(BatchHead calldata head, address provider, Proven calldata proven, bytes calldata signature)
+        external
+    {
+        Endings.giveUp(_state, _rules(), head, provider, proven, signature);
     }
 
     // ------------------------------------------------------------------------------------------------ by time
@@ -126,6 +135,11 @@ contract Market is Openings {
     {
         Dispute storage d = _state.disputes[batchId][index];
         return (d.challenger, d.bond, d.revealBy, d.ruleBy, d.revealed);
+    }
+
+    /// @inheritdoc IMarket
+    function refundableFrom(bytes32 batchId, uint256 index) external view returns (uint256) {
+        return _state.refundableFrom[batchId][index];
     }
 
     /// @inheritdoc IMarket

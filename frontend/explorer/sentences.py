@@ -46,6 +46,9 @@ EVENTS = {
         "The verifiers decided trades of {batch_id}, with the receipts root {receipts_root}; it settles from {settle_after}."
     ),
     "BatchSettled": gettext_lazy("What was decided about trades of {batch_id} was settled."),
+    "TradeGivenUp": gettext_lazy(
+        "The provider gave up {trade}: anybody may refund it from {refund_after}, if no verdict comes before."
+    ),
     "DisputeOpened": gettext_lazy(
         "{challenger} put a bond of {bond} against the outcome of {trade} ({kind}): receipts by {reveal_by}, a ruling by {rule_by}."
     ),

@@ -134,7 +134,7 @@ def _decided_step(
     if verdict is None:
         text = _("Verifiers sign the outcome; no money moves before the dispute window is over.")
         if closed is not None:
-            text = _("Ended without a verdict: accepted by signature, or by time.")
+            text = _("Ended without a verdict: paid by signature, given up, or by time.")
         return Step(name, "todo" if closed is None else "done", text)
     text = _("The verifiers have signed the outcome; anybody may dispute it inside the window.")
     return Step(

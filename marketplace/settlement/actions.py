@@ -29,7 +29,7 @@ from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_bat
 from marketplace.settlement.models import Closing, SettlementBatch
 from marketplace.settlement.verbs.closes import observe_closes, reopen_orphaned, return_quantities
 from marketplace.settlement.verbs.deciding import plan_agreed, plan_decide, settle_decided, time_out_disputed
-from marketplace.settlement.verbs.overdue import refund_overdue
+from marketplace.settlement.verbs.overdue import refund_given_up, refund_overdue
 from marketplace.settlement.verbs.quorum import answer_ourselves, submit_answer
 from marketplace.settlement.verbs.ruling import rule_dispute
 from suan.core.contract import Outcome, ReceiptVerdict, pack_outcomes
@@ -43,6 +43,7 @@ __all__ = [
     "cut_batches",
     "observe_closes",
     "plan_agreed",
+    "refund_given_up",
     "refund_overdue",
     "reopen_orphaned",
     "retry_failed",

@@ -199,7 +199,7 @@ def _closed(steps: _Steps, args: Args, batch: str, at: AsOf, known: ledger.Deplo
         return
     verdict, document = _decided(args, batch, at)
     if verdict is None or document is None:
-        _ended_without_verdict(steps, args, closed, known)
+        _ended_without_verdict(steps, args, closed, at, known)
         _payout(steps, args, closed.args, None, known)
         return
     said = _receipts(steps, args, verdict.args["receipts_root"], document)
@@ -220,16 +220,18 @@ def _decided(args: Args, batch: str, at: AsOf) -> tuple[Any, Args | None]:
     return None, None
 
 
-def _ended_without_verdict(steps: _Steps, args: Args, closed: Any, known: ledger.Deployment) -> None:
-    """By time, or by the signature of the side that it costs."""
+def _ended_without_verdict(
+    steps: _Steps, args: Args, closed: Any, at: AsOf, known: ledger.Deployment
+) -> None:
+    """By time, earlier if the provider gave it up, or by signature of the buyer or of both sides."""
     if int(closed.args["kind"]) != OutcomeKind.REFUNDED:
         steps.open("receipts root", "a published settlement", "no settlement names the trade")
         return
-    due, at_ = refund_after(args["deliver_by"], known.verification_grace), closed.block.timestamp
-    if at_ >= due:
-        steps.made.append(Check("refund time", True, f"at or after {due}", str(at_)))
-    else:
-        steps.open("refund time", f"at or after {due}", f"{at_}: the provider gave it back by signature")
+    said = events_at(at, "TradeGivenUp").filter(subject=args["trade"]).first()
+    given_up = int(said.args["refund_after"]) if said is not None else 0
+    due = refund_after(args["deliver_by"], known.verification_grace, given_up)
+    ended = closed.block.timestamp
+    steps.made.append(Check("refund time", ended >= due, f"at or after {due}", str(ended)))
 
 
 def _receipts(steps: _Steps, args: Args, root: str, document: Args) -> Args:

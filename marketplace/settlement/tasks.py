@@ -26,8 +26,9 @@ def cut_batches() -> None:
 
 @shared_task(throws=(NotDeployed,))
 def refund_overdue() -> None:
-    """Refund what no verdict reached in time; end disputes that nobody answered."""
+    """Refund what no verdict reached in time and what was given up; end disputes that nobody answered."""
     now = int(time.time())
+    actions.refund_given_up(now=now)
     actions.refund_overdue(now=now)
     actions.time_out_disputed(now=now)
 

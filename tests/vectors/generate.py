@@ -37,6 +37,7 @@ from suan.core.signing.structs import (
     Acknowledgement,
     Bid,
     Cancel,
+    GivingUp,
     Migration,
     Offer,
     Ruling,
@@ -66,6 +67,7 @@ ORDER_STRUCTS: tuple[type[Struct], ...] = (
     Ruling,
     Voucher,
     Migration,
+    GivingUp,
 )
 REGISTRY_STRUCTS: tuple[type[Struct], ...] = (SetAgent, SetDelegate)
 FEE_BPS = 150

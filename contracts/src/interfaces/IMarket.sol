@@ -7,10 +7,11 @@ import {IMarketEvents} from "./IMarketEvents.sol";
 /// @notice Money stands in accounts: `available`, `locked` (payments and bonds of trades that have not ended, ceilings of
 /// sessions, bonds of disputes) and `exiting` (asked out, not yet ready). A trade locks the buyer's payment and the provider's
 /// bond in open(), on the strength of both signed orders, and ends exactly once:
-/// - accept(): the side that an outcome costs money signs it alone;
+/// - accept(): the buyer alone pays the whole lock; for less the provider signs too;
 /// - decide() and, one dispute window later, settle(): k of n verifiers of the set that both orders name. Nothing moves inside
 ///   the window, so whatever a dispute rules is there to be paid in full;
 /// - dispute(), then rule() by the arbiters or timeOut() by anybody;
+/// - giveUp() by its provider and, if no verdict comes within a dispute window, refund() by anybody;
 /// - refund() by anybody once the verifiers were silent too long, whatever was delivered: nobody is paid for work that k
 ///   verifiers did not recompute, and saying that they did is a verdict.
 ///
@@ -118,22 +119,36 @@ interface IMarket is IMarketEvents {
     /// InvalidOutcome (an index that is not its record's), NothingOpen, TooEarly.
     function settle(BatchHead calldata head, Verdict calldata verdict, Proven calldata proven) external;
 
-    /// @notice End open trades at once by the signature of the side that the outcome costs money: the buyer's for outcomes of
-    /// kind settled, the provider's for refunded.
-    /// @dev Anybody who holds a signature of `account` over Acceptance(bytes32 batch,bytes outcomes); all records must be of that
-    /// buyer or provider. Trades that are not open are passed over. Reverts with LengthMismatch, InvalidProof,
-    /// InvalidSignature, InvalidOutcome, NothingOpen.
+    /// @notice End open trades at once as paid, by signature of the buyer, and of the provider unless the buyer pays all that was
+    /// locked: neither alone ends what the other could still claim.
+    /// @dev Anybody who holds the signatures over Acceptance(bytes32 batch,bytes outcomes). All outcomes are of kind settled and
+    /// all records of `buyer`. `provider` zero: each outcome is all runs at the full ceiling, and providerSignature is not read.
+    /// Else all records are of `provider`, who signed too, itself or by an agent key that is valid now. Trades that are not open
+    /// are passed over. Reverts with LengthMismatch, InvalidProof, InvalidSignature, InvalidOutcome, NothingOpen.
     function accept(
         BatchHead calldata head,
-        address account,
+        address buyer,
+        bytes calldata buyerSignature,
+        address provider,
+        bytes calldata providerSignature,
         bytes calldata outcomes,
-        Proven calldata proven,
-        bytes calldata signature
+        Proven calldata proven
     ) external;
 
-    /// @notice Give payment and bond back after the verifiers' silence, whether or not something was delivered.
-    /// @dev Anybody, from deliverBy + verificationGrace of each record on, for trades that are not decided. A trade that is not
-    /// open is passed over. Reverts with InvalidLength, InvalidProof, TooEarly, NothingOpen.
+    /// @notice Note that the provider gives open trades up: one dispute window from now anybody may refund those that are still
+    /// open. Until then they are open as before, and whatever verifiers decide of them counts.
+    /// @dev Anybody who holds the signature of `provider` (never of an agent) over GivingUp(bytes32 batch,uint256 trades), with
+    /// the bits of the records' indices; all records must be of that provider. What was noted before stays as it was; trades that
+    /// are not open are passed over. Reverts with InvalidLength, InvalidProof, InvalidSignature, and NothingOpen if there is
+    /// nothing new to note.
+    function giveUp(BatchHead calldata head, address provider, Proven calldata proven, bytes calldata signature)
+        external;
+
+    /// @notice Give payment and bond back after the verifiers' silence, whether or not something was delivered, or what the
+    /// provider gave up.
+    /// @dev Anybody, from deliverBy + verificationGrace of each record on, or from refundableFrom() on if that is earlier, for
+    /// trades that are not decided. A trade that is not open is passed over. Reverts with InvalidLength, InvalidProof, TooEarly,
+    /// NothingOpen.
     function refund(BatchHead calldata head, Proven calldata proven) external;
 
     // ------------------------------------------------------------------------------------------------ disputes
@@ -232,6 +247,9 @@ interface IMarket is IMarketEvents {
         external
         view
         returns (address challenger, uint96 bond, uint40 revealBy, uint40 ruleBy, bool revealed);
+
+    /// @notice From when on anybody may refund a trade because its provider gave it up, if it is open then; zero if it did not.
+    function refundableFrom(bytes32 batchId, uint256 index) external view returns (uint256);
 
     /// @notice What was paid for a session, and whether it is open.
     function sessionState(bytes32 session) external view returns (uint96 paid, bool isOpen);

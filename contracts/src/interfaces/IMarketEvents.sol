@@ -113,6 +113,8 @@ interface IMarketEvents is IMarketTypes {
     /// Refunded: buyer the lock, provider the bond. Slashed: buyer the lock; the whole bond is slashed: min(bond, floor(price *
     /// units / 3,600,000)) to the re-run account, the rest to the pool.
     event TradeClosed(bytes32 indexed trade, uint256 outcome, uint256 amounts);
+    /// @notice The provider gave the trade up: anybody may refund it from `refundAfter` on, if it is still open then.
+    event TradeGivenUp(bytes32 indexed trade, uint256 refundAfter);
     /// @notice `challenger` disputes the decided `outcome` of a trade and locked `bond` for it.
     event DisputeOpened(
         bytes32 indexed trade,

@@ -23,6 +23,7 @@ library Orders {
     bytes32 internal constant VERDICT_TYPEHASH =
         keccak256("Verdict(bytes32 batch,bytes outcomes,bytes32 receiptsRoot)");
     bytes32 internal constant ACCEPTANCE_TYPEHASH = keccak256("Acceptance(bytes32 batch,bytes outcomes)");
+    bytes32 internal constant GIVING_UP_TYPEHASH = keccak256("GivingUp(bytes32 batch,uint256 trades)");
     bytes32 internal constant RULING_TYPEHASH =
         keccak256("Ruling(bytes32 batch,bytes32 trade,uint8 kind,uint32 runsDelivered,uint64 units)");
     bytes32 internal constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 session,uint128 cumulative)");
@@ -143,6 +144,11 @@ library Orders {
 
     function hashAcceptance(bytes32 batch, bytes calldata outcomes) internal pure returns (bytes32) {
         return keccak256(abi.encode(ACCEPTANCE_TYPEHASH, batch, keccak256(outcomes)));
+    }
+
+    /// @dev trades: bit i for the trade with index i.
+    function hashGivingUp(bytes32 batch, uint256 trades) internal pure returns (bytes32) {
+        return keccak256(abi.encode(GIVING_UP_TYPEHASH, batch, trades));
     }
 
     /// @dev outcome: kind 8 | runsDelivered 32 | units 64.

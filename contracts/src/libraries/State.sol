@@ -46,6 +46,7 @@ struct State {
     mapping(bytes32 verifierSet => uint256) exposure; // known 1 (bit 255) | base units locked in open trades of the set
     mapping(bytes32 batchId => mapping(uint256 index => Dispute)) disputes;
     mapping(bytes32 session => uint256) sessions; // known 1 (bit 255) | closed 1 | paid 96
+    mapping(bytes32 batchId => mapping(uint256 index => uint256)) refundableFrom; // unix seconds; 0 unless given up
     uint64 batches;
 }
 

@@ -28,6 +28,22 @@ contract GasTest is SessionTest {
         _note("accept 100");
     }
 
+    function test_a_trade_that_both_sides_settle_between_them() external {
+        Lock memory lock = _openOne(2);
+        Signer memory buys = Signer(buyer, BUYER_KEY);
+        _acceptBoth(lock, _indices(1), _settled(1), buys, Signer(provider, PROVIDER_KEY));
+        _note("accept 1, both");
+    }
+
+    function test_a_trade_that_its_provider_gives_up() external {
+        Lock memory lock = _openOne(1);
+        _giveUp(lock, _indices(1), provider, PROVIDER_KEY);
+        _note("giveUp 1");
+        vm.warp(START + WINDOW);
+        _refund(lock, _indices(1));
+        _note("refund 1, given up");
+    }
+
     function test_a_trade_that_nobody_delivered() external {
         Lock memory lock = _openOne(1);
         vm.warp(START + 2 days);

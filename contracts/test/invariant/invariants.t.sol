@@ -19,7 +19,7 @@ contract InvariantsTest is Test {
 
     /// @dev forge asks this for what it may call. Opening and deciding come twice: all else needs them.
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](19);
+        bytes4[] memory selectors = new bytes4[](20);
         selectors[0] = handler.deposit.selector;
         selectors[1] = handler.requestWithdrawal.selector;
         selectors[2] = handler.withdraw.selector;
@@ -39,6 +39,7 @@ contract InvariantsTest is Test {
         selectors[16] = handler.redeem.selector;
         selectors[17] = handler.closeSession.selector;
         selectors[18] = handler.passTime.selector;
+        selectors[19] = handler.giveUp.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(handler), selectors);
     }
@@ -62,7 +63,9 @@ contract InvariantsTest is Test {
         handler.dispute(2, 0, 4);
         handler.timeOut(0, 2, 0);
         vm.assertEq(handler.ended(), 3, "one ended by silence");
-        handler.accept(0, 8, true, 4_000_000);
+        handler.giveUp(0, 24);
+        vm.assertEq(handler.givenUp(), 1, "two given up");
+        handler.accept(0, 8, 2, 4_000_000);
         vm.assertEq(handler.ended(), 4, "one accepted");
         handler.refund(0, 0);
         vm.assertEq(handler.ended(), 5, "one refunded by time");

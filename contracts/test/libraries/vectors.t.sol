@@ -100,6 +100,8 @@ contract VectorsTest is MarketTest {
             _assertDigest(json, "migration", i, hash);
             hash = this.hashAcceptance(json.words("acceptance_batch")[i], _bytesAt(json, "acceptance_outcomes", i));
             _assertDigest(json, "acceptance", i, hash);
+            hash = Orders.hashGivingUp(json.words("giving_up_batch")[i], json.numbers("giving_up_trades")[i]);
+            _assertDigest(json, "giving_up", i, hash);
             hash = Orders.hashVoucher(json.words("voucher_session")[i], json.numbers("voucher_cumulative")[i]);
             _assertDigest(json, "voucher", i, hash);
         }
@@ -134,7 +136,7 @@ contract VectorsTest is MarketTest {
 
     function test_signers_are_those_of_the_golden_file() external view {
         string memory json = Vectors.read("orders");
-        string[12] memory structs = [
+        string[13] memory structs = [
             "offer",
             "bid",
             "cancel",
@@ -142,6 +144,7 @@ contract VectorsTest is MarketTest {
             "receipt",
             "verdict",
             "acceptance",
+            "giving_up",
             "ruling",
             "voucher",
             "migration",
@@ -240,8 +243,8 @@ contract VectorsTest is MarketTest {
         Record[] memory records = json.records();
         Outcome[] memory outcomes = json.outcomes();
         for (uint256 i; i < records.length; ++i) {
-            _state.accounts[records[i].provider].value = uint256(records[i].bond) << 128;
-            _state.accounts[records[i].buyer].value = uint256(Packing.payment(records[i])) << 128;
+            _state.accounts[records[i].provider].value = uint256(records[i].bond) << 96;
+            _state.accounts[records[i].buyer].value = uint256(Packing.payment(records[i])) << 96;
             uint256 word = Packing.outcomeWord(records[i].index, outcomes[i]);
             this.close(Packing.record(records[i]), word, uint16(vm.parseJsonUint(json, ".fee_bps")));
             // Nothing is left locked: the high half of the word is zero.

@@ -115,10 +115,11 @@ contract PlacesTest is MarketTest {
         if (end % 3 == 0) return; // stays open
         uint32 done = uint32(bound(end >> 8, 1, runs));
         if (end % 3 == 1) {
-            _accept(lock, _indices(1), _outcome(SETTLED, done, done * (CEILING / 10)), buyer, BUYER_KEY);
+            Outcome[] memory outcomes = _outcome(SETTLED, done, done * (CEILING / 10));
+            _acceptBoth(lock, _indices(1), outcomes, Signer(buyer, BUYER_KEY), Signer(provider, PROVIDER_KEY));
             _give(offer, bid, runs * CEILING - done * (CEILING / 10), runs - done);
         } else {
-            _accept(lock, _indices(1), _outcome(REFUNDED, 0, 0), provider, PROVIDER_KEY);
+            _close(lock, _indices(1), _outcome(REFUNDED, 0, 0));
             _give(offer, bid, runs * CEILING, runs);
         }
     }

@@ -63,6 +63,22 @@ contract RefundTest is MarketTest {
         vm.assertEq(market.openBits(lock.id), 0, "all ended");
     }
 
+    function test_what_was_given_up_is_refunded_earlier_never_later() external {
+        Lock memory lock = _openMany(3);
+        _giveUp(lock, _only(0), provider, PROVIDER_KEY);
+        vm.warp(START + WINDOW);
+        _refund(lock, _only(0));
+        vm.expectRevert(
+            abi.encodeWithSelector(IMarketEvents.TooEarly.selector, lock.records[1].trade, uint256(REFUND_AFTER))
+        );
+        this.refund(lock, _only(1)); // its neighbour was not given up
+        vm.warp(REFUND_AFTER - 1);
+        _giveUp(lock, _only(1), provider, PROVIDER_KEY);
+        vm.warp(REFUND_AFTER);
+        _refund(lock, _only(1)); // a window after it was given up would be later
+        vm.assertEq(market.openBits(lock.id), 4, "two are refunded");
+    }
+
     function test_nothing_is_refunded_twice() external {
         Lock memory lock = _openMany(2);
         vm.warp(REFUND_AFTER);

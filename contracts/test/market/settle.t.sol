@@ -7,6 +7,8 @@ import {MarketTest} from "../utils/MarketTest.sol";
 import {Outcome, Packing, Record} from "../utils/Packing.sol";
 
 contract SettleTest is MarketTest {
+    uint32 private _bids;
+
     function test_settled_work_is_paid_less_the_fee_and_the_rest_returns() external {
         Lock memory lock = _openOne(10);
         _closeOne(lock, SETTLED, 8, 5 * CEILING);
@@ -338,11 +340,12 @@ contract SettleTest is MarketTest {
         vm.assertEq(_available(rerun) + _available(treasury) + _available(pool), 0, "nobody was paid");
     }
 
+    /// @dev Under a bid of its own each time.
     function _openAt(uint96 price, uint64 ceiling, uint32 runs) private returns (Lock memory) {
         IMarketTypes.Offer memory offer = _offer();
         (offer.price, offer.units) = (price, OFFER_MOST);
         IMarketTypes.Bid memory bid = _bid();
-        (bid.price, bid.ceiling) = (price, ceiling);
+        (bid.price, bid.ceiling, bid.nonce) = (price, ceiling, ++_bids);
         Opening memory o = _opening(offer, bid, runs);
         o.clearings[0].price = price;
         return _open(o);

@@ -102,10 +102,13 @@ contract ThievesTest is DisputeTest {
         market.openSession(s);
     }
 
-    /// @dev An agent's key signs receipts. Without verifiers a receipt pays nothing, and it signs nothing else.
+    /// @dev An agent's key signs receipts, and what its owner is paid below the lock if the buyer signs the same. Without
+    /// verifiers and without the buyer neither pays anything, and it signs nothing else.
     function test_thief_of_an_agent_takes_nothing() external {
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
+        this.acceptAs(buyer, AGENT_KEY);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, provider));
-        this.acceptAs(provider, AGENT_KEY);
+        this.giveUpAs(provider, AGENT_KEY);
         IMarketTypes.Offer memory offer = _offer();
         offer.nonce = 9;
         Opening memory o = _opening(offer, _bid(), 1);
@@ -157,9 +160,38 @@ contract ThievesTest is DisputeTest {
         vm.assertEq(_total(buyer) + _total(provider), 0, "all of it");
     }
 
+    /// @dev A buyer's key ends trades by paying all that was locked for them, and in no other way. It gets nothing for it.
+    function testFuzz_thief_of_a_buyer_pays_its_trades_in_full_or_not_at_all(uint32 runs, uint64 units) external {
+        (runs, units) = (uint32(bound(runs, 0, 4)), uint64(bound(units, 0, 4 * CEILING)));
+        if (runs != 4 || units != 4 * CEILING) {
+            vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidOutcome.selector, lock.records[0].trade));
+        }
+        this.acceptSaying(Outcome(SETTLED, runs, units));
+    }
+
+    /// @dev A provider's key gives up open trades, a window ahead, and gets the bonds back that no verdict claims meanwhile.
+    function test_thief_of_a_provider_frees_no_bond_before_the_verdict() external {
+        _giveUp(_lock(), _indices(2), provider, PROVIDER_KEY);
+        vm.expectPartialRevert(IMarketEvents.TooEarly.selector);
+        this.refund();
+        _close(_lock(), _indices(2), _two(Outcome(SLASHED, 0, 4 * CEILING)));
+        vm.assertEq(_total(provider), FUNDS - 1.6 ether, "both bonds");
+    }
+
     function acceptAs(address account, uint256 key) external {
-        Outcome memory end = account == provider ? Outcome(REFUNDED, 0, 0) : Outcome(SETTLED, 4, 4 * CEILING);
-        _accept(_lock(), _indices(2), _two(end), account, key);
+        _accept(_lock(), _indices(2), _two(Outcome(SETTLED, 4, 4 * CEILING)), account, key);
+    }
+
+    function acceptSaying(Outcome memory end) external {
+        _accept(_lock(), _indices(2), _two(end), buyer, BUYER_KEY);
+    }
+
+    function giveUpAs(address account, uint256 key) external {
+        _giveUp(_lock(), _indices(2), account, key);
+    }
+
+    function refund() external {
+        _refund(_lock(), _indices(2));
     }
 
     function _two(Outcome memory end) private pure returns (Outcome[] memory outcomes) {

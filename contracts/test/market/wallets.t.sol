@@ -128,6 +128,21 @@ contract WalletsTest is SessionTest {
         vm.assertEq(_locked(wallet), CEILING_PAID - 2 ether, "not by a stranger's voucher");
     }
 
+    function test_a_provider_with_a_wallet_agrees_to_less_and_gives_up() external {
+        address wallet = _walletOf(OWNER_KEY);
+        IMarketTypes.Offer memory offer = _offer();
+        offer.maker = wallet;
+        Opening memory o = _opening(offer, _bid(), 2);
+        o.offerSignatures[0] = _sign(OWNER_KEY, _offerHash(offer));
+        Lock memory first = _open(o);
+        o.fills[0].firstRun = 2;
+        Lock memory second = _open(o);
+        _acceptBoth(first, _indices(1), _settled(1), Signer(buyer, BUYER_KEY), Signer(wallet, OWNER_KEY));
+        vm.assertEq(_available(wallet), FUNDS - 0.4 ether + PRICE - PRICE / 100, "paid for one run of two");
+        _giveUp(second, _indices(1), wallet, OWNER_KEY);
+        vm.assertEq(market.refundableFrom(second.id, 0), START + WINDOW, "noted");
+    }
+
     function test_a_wallet_that_says_no_accepts_nothing() external {
         address wallet = _walletOf(OWNER_KEY);
         Lock memory lock = _open(_boughtBy(wallet, OWNER_KEY));

@@ -11,6 +11,12 @@ abstract contract MarketTest is OpeningTest {
     uint8 internal constant BUY = 1;
     uint8 internal constant SELL = 2;
 
+    /// @dev Who is named, and the key that signs in that name.
+    struct Signer {
+        address account;
+        uint256 key;
+    }
+
     /// @dev The root of receipts that the next verdict names.
     bytes32 internal receiptsRoot = RECEIPTS_ROOT;
 
@@ -144,6 +150,7 @@ abstract contract MarketTest is OpeningTest {
         return _marketDigest(keccak256(abi.encode(typeHash, batch, keccak256(outcomes))));
     }
 
+    /// @dev The buyer alone.
     function _accept(
         Lock memory lock,
         uint256[] memory indices,
@@ -151,9 +158,37 @@ abstract contract MarketTest is OpeningTest {
         address account,
         uint256 key
     ) internal {
+        _acceptBoth(lock, indices, outcomes, Signer(account, key), Signer(address(0), key));
+    }
+
+    /// @dev The key of a signer may be another one's, of an agent or a thief.
+    function _acceptBoth(
+        Lock memory lock,
+        uint256[] memory indices,
+        Outcome[] memory outcomes,
+        Signer memory buys,
+        Signer memory sells
+    ) internal {
         bytes memory packed = Packing.outcomes(_pick(lock.records, indices), outcomes);
-        bytes memory signature = _sign(key, _acceptance(lock.id, packed));
-        market.accept(lock.head, account, packed, _prove(lock, indices), signature);
+        bytes32 digest = _acceptance(lock.id, packed);
+        IMarketTypes.Proven memory proven = _prove(lock, indices);
+        (bytes memory bought, bytes memory sold) = (_sign(buys.key, digest), _sign(sells.key, digest));
+        market.accept(lock.head, buys.account, bought, sells.account, sold, packed, proven);
+    }
+
+    /// @dev trades: the bits that are signed.
+    function _givingUp(bytes32 batch, uint256 trades) internal view returns (bytes32) {
+        bytes32 typeHash = keccak256("GivingUp(bytes32 batch,uint256 trades)");
+        return _marketDigest(keccak256(abi.encode(typeHash, batch, trades)));
+    }
+
+    function _giveUp(Lock memory lock, uint256[] memory indices, address account, uint256 key) internal {
+        uint256 trades;
+        for (uint256 i; i < indices.length; ++i) {
+            trades |= 1 << indices[i];
+        }
+        bytes memory signature = _sign(key, _givingUp(lock.id, trades));
+        market.giveUp(lock.head, account, _prove(lock, indices), signature);
     }
 
     function _refund(Lock memory lock, uint256[] memory indices) internal {

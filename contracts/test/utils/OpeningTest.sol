@@ -344,14 +344,19 @@ abstract contract OpeningTest is Test {
 
     /// @dev `count` trades of one run each, of one offer and one bid.
     function _openMany(uint32 count) internal returns (Lock memory) {
+        return _openMany(count, 1);
+    }
+
+    /// @dev `count` trades of `runs` runs each, of one offer and one bid.
+    function _openMany(uint32 count, uint32 runs) internal returns (Lock memory) {
         IMarketTypes.Offer memory offer = _offer();
-        offer.units = count * CEILING;
+        offer.units = uint64(count) * runs * CEILING;
         IMarketTypes.Bid memory bid = _bid();
-        bid.runs = count;
-        Opening memory o = _opening(offer, bid, 1);
+        bid.runs = count * runs;
+        Opening memory o = _opening(offer, bid, runs);
         o.fills = new Fill[](count);
         for (uint32 i; i < count; ++i) {
-            o.fills[i] = Fill(0, 0, i, 1);
+            o.fills[i] = Fill(0, 0, i * runs, runs);
         }
         return _open(o);
     }

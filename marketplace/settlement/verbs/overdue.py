@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from ledger import outbox
 from ledger import queries as ledger
 from marketplace.clearing.models import CLOSING, DELIVERED, LOCKED, VERIFIED, Trade
+from marketplace.delivery.models import Run
 from marketplace.settlement.lockbatches import BatchUnknown, lock_batch_of
 from suan.core.contract import encode_refund, prove_records
 from suan.core.encoding import from_hex, keccak, to_hex
@@ -38,6 +39,33 @@ def refund_overdue(*, now: int) -> int:
     ).exclude(closing__settlement__status__in=SIGNED)
     due = list(overdue.order_by("lock_batch_id", "index")[:TRADES_PER_SWEEP_MAX])
     return sum(_plan_refund(trades) for trades in _by_lock_batch(due))
+
+
+def refund_given_up(*, now: int) -> int:
+    """Plan refund(...) for trades that their provider gave up, once the window is over; returns how many trades.
+
+    Soon, because until then a provider that gave up can still take its bond home, whatever it delivers. A delivery that
+    waits for its verdict is left to it.
+    """
+    given_up = Trade.objects.filter(
+        ledger.was_told("TradeGivenUp", of="trade_hash"), status__in=UNCLOSED, closing__event_position=None
+    ).exclude(status=CLOSING)
+    due = [
+        trade
+        for trade in given_up.order_by("lock_batch_id", "index")[:TRADES_PER_SWEEP_MAX]
+        if now >= _noted(trade) and not _waits(trade)
+    ]
+    return sum(_plan_refund(trades) for trades in _by_lock_batch(due))
+
+
+def _waits(trade: Trade) -> bool:
+    """Whether something was delivered of which a verdict may still come."""
+    return Run.objects.filter(trade=trade, status__in=("delivered", "verified")).exists()
+
+
+def _noted(trade: Trade) -> int:
+    """From when on the chain refunds a trade that was given up."""
+    return int(ledger.events_of(name="TradeGivenUp", subject=trade.trade_hash)[-1].args["refund_after"])
 
 
 def _by_lock_batch(trades: Sequence[Trade]) -> Iterable[list[Trade]]:

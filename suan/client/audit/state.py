@@ -164,6 +164,8 @@ class Books:
     """Payments and bonds, base units, that are locked in trades of a verifier set."""
     disputes: MutableMapping[tuple[str, int], DisputeView] = field(default_factory=dict)
     sessions: MutableMapping[str, SessionView] = field(default_factory=dict)
+    given_up: MutableMapping[tuple[str, int], int] = field(default_factory=dict)
+    """From when on (unix) a trade that its provider gave up may be refunded, by (batch, index)."""
     seals: Appendable = field(default_factory=_nothing)
     """Every verdict in chain order, with the trades that it decided."""
     settled: Appendable = field(default_factory=_nothing)

@@ -27,7 +27,7 @@ from suan.core.contract.records import (
     pack_outcomes,
 )
 from suan.core.contract.signatures_text import ERRORS_TEXT, EVENTS_TEXT, FUNCTIONS_TEXT
-from suan.core.encoding import from_hex, keccak, to_hex
+from suan.core.encoding import ZERO_ADDRESS, from_hex, keccak, to_hex
 from suan.core.signing import Bid, Offer, Struct, layout, snake_case
 
 _STRUCTS: Final[dict[str, type[Struct]]] = {
@@ -130,13 +130,21 @@ def encode_settle(
 def encode_accept(
     *,
     head: BatchHead,
-    account: str,
+    buyer: str,
+    buyer_signature: bytes,
+    provider: str = ZERO_ADDRESS,
+    provider_signature: bytes = b"",
     outcomes: Sequence[tuple[int, Outcome]],
     proven: calls.Proven,
-    signature: bytes,
 ) -> bytes:
-    """Calldata of Market.accept: the side that the outcomes cost money agrees."""
-    return encode_call("accept", head, account, pack_outcomes(outcomes), proven.plain(), signature)
+    """Calldata of Market.accept: the buyer alone pays whole locks, with a provider it pays what both say."""
+    signed = (buyer, buyer_signature, provider, provider_signature)
+    return encode_call("accept", head, *signed, pack_outcomes(outcomes), proven.plain())
+
+
+def encode_give_up(*, head: BatchHead, provider: str, proven: calls.Proven, signature: bytes) -> bytes:
+    """Calldata of Market.giveUp: anyone may refund the records a dispute window later, if no verdict comes meanwhile."""
+    return encode_call("giveUp", head, provider, proven.plain(), signature)
 
 
 def encode_refund(*, head: BatchHead, proven: calls.Proven) -> bytes:

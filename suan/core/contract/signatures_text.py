@@ -21,7 +21,9 @@ open(bytes32 verifierSet, Clearing[] clearings, PackedOffer[] offers, PackedBid[
 bytes[] walletSignatures, bytes fills) returns (bytes32 batchId)
 decide(BatchHead head, KeySet verifiers, Verdict verdict, bytes[] signatures) returns (bytes32 id)
 settle(BatchHead head, Verdict verdict, Proven proven)
-accept(BatchHead head, address account, bytes outcomes, Proven proven, bytes signature)
+accept(BatchHead head, address buyer, bytes buyerSignature, address provider, bytes providerSignature, \
+bytes outcomes, Proven proven)
+giveUp(BatchHead head, address provider, Proven proven, bytes signature)
 refund(BatchHead head, Proven proven)
 dispute(BatchHead head, Verdict verdict, Proven proven)
 reveal(bytes32 batchId, Record record, bytes words, bytes signature, uint8 verdictOfRun, bytes32[] proof)
@@ -40,6 +42,7 @@ decided(bytes32 verdict) returns (uint256 decided)
 exposureOf(bytes32 verifierSet) returns (uint256 exposure)
 disputeOf(bytes32 batchId, uint256 index) returns (address challenger, uint96 bond, uint40 revealBy, \
 uint40 ruleBy, bool revealed)
+refundableFrom(bytes32 batchId, uint256 index) returns (uint256 refundableFrom)
 sessionState(bytes32 session) returns (uint96 paid, bool isOpen)
 openBits(bytes32 batchId) returns (uint256 bits)
 spentBy(address owner, address key, uint8 side) returns (uint256 spent)
@@ -122,6 +125,7 @@ BatchDecided(bytes32 indexed batchId, bytes32 indexed verdict, uint256 bits, byt
 uint40 settleAfter)
 BatchSettled(bytes32 indexed batchId, bytes32 indexed verdict, uint256 bits)
 TradeClosed(bytes32 indexed trade, uint256 outcome, uint256 amounts)
+TradeGivenUp(bytes32 indexed trade, uint256 refundAfter)
 DisputeOpened(bytes32 indexed trade, bytes32 indexed verdict, address indexed challenger, uint256 outcome, \
 uint96 bond, uint40 revealBy, uint40 ruleBy)
 ReceiptRevealed(bytes32 indexed trade, bytes32 indexed receipt, uint32 run, bytes words, bytes signature)

@@ -157,12 +157,23 @@ TRADE_ENDS: Final = (
     ),
     TradeEnd(
         "locked", "the buyer accepts the work by signature", "any time before a verdict", "the buyer alone",
-        OutcomeKind.SETTLED, "lock less payment for the accepted work", "payment less fee, bond back",
-        "treasury: fee", "units not used return to the offer, runs not delivered to the bid",
+        OutcomeKind.SETTLED, "nothing but the dust of rounding", "payment of the whole lock less fee, bond back",
+        "treasury: fee", "all of it is used",
     ),
     TradeEnd(
-        "locked", "the provider gives up by signature", "any time before a verdict", "the provider alone",
+        "locked", "both sides accept other work by signature", "any time before a verdict",
+        "the buyer, and the provider or its agent key", OutcomeKind.SETTLED, "lock less payment for the accepted work",
+        "payment less fee, bond back", "treasury: fee",
+        "units not used return to the offer, runs not delivered to the bid",
+    ),
+    TradeEnd(
+        "locked", "the provider gives up by signature, and no verdict comes",
+        "one dispute window after it gave up, at the latest refund after", "the provider, then anyone",
         OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
+    ),
+    TradeEnd(
+        "locked", "the provider gives up by signature, and a verdict comes", "before anyone refunded",
+        "k of n verifiers, then anyone", None, "as decided", "as decided", "as decided", "as decided",
     ),
     TradeEnd(
         "closing", "no verdict could be included", "refund after = deliver by + grace", "anyone",

@@ -168,12 +168,22 @@ class Verdict(Struct):
 
 @dataclass(frozen=True)
 class Acceptance(Struct):
-    """The side that outcomes cost money accepts them: a buyer what it pays, a provider that it gets nothing."""
+    """A buyer accepts what it pays; for less than the whole lock the provider or its agent signs the same."""
 
     TYPE: ClassVar[str] = "Acceptance(bytes32 batch,bytes outcomes)"
 
     batch: bytes
     outcomes: bytes
+
+
+@dataclass(frozen=True)
+class GivingUp(Struct):
+    """A provider gives trades of one lock batch up: bit i of `trades` is set for the one with index i."""
+
+    TYPE: ClassVar[str] = "GivingUp(bytes32 batch,uint256 trades)"
+
+    batch: bytes
+    trades: int
 
 
 @dataclass(frozen=True)

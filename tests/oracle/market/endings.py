@@ -13,7 +13,6 @@ from suan.core.contract.limits import PLACES, TERM_SECONDS_MAX
 from suan.core.contract.places import OrderState
 from suan.core.contract.records import (
     BatchHead,
-    KeySet,
     Outcome,
     OutcomeKind,
     Record,
@@ -21,6 +20,7 @@ from suan.core.contract.records import (
     pack_outcomes,
 )
 from suan.core.contract.reject_codes import RejectCode
+from suan.core.encoding import ZERO_ADDRESS
 from suan.core.signing.domains import Domain
 from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Verdict
 from suan.core.units import BaseUnits, fee
@@ -30,8 +30,8 @@ from tests.oracle.market.state import Delegate, ModelAccount, ModelDispute, Mode
 
 @dataclass
 class Endings:
-    """The state of one Market. delegates: (owner, key, side) -> Delegate, as the Registry answers. exposure: verifier set ->
-    base units locked in its trades, at most caps of it.
+    """The state of one Market. As the Registry answers: delegates (owner, key, side) -> Delegate, agents (owner, key) -> valid
+    until. exposure: verifier set -> base units locked in its trades, at most caps of it.
     """
 
     domain: Domain
@@ -40,6 +40,7 @@ class Endings:
     pool: str
     rerun_account: str
     delegates: dict[tuple[str, str, int], Delegate] = field(default_factory=dict)
+    agents: dict[tuple[str, str], int] = field(default_factory=dict)
     caps: dict[bytes, int] = field(default_factory=dict)
     accounts: dict[str, ModelAccount] = field(default_factory=dict)
     orders: dict[tuple[str, int, int], OrderState] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Endings:
     exposure: dict[bytes, int] = field(default_factory=dict)
     disputes: dict[tuple[bytes, int], ModelDispute] = field(default_factory=dict)
     sessions: dict[bytes, ModelSession] = field(default_factory=dict)
+    refundable_from: dict[tuple[bytes, int], int] = field(default_factory=dict)
     batches: int = 0
     custody: int = 0
 
@@ -100,17 +102,28 @@ class Endings:
     def accept(
         self,
         head: BatchHead,
-        account: str,
+        buyer: str,
+        provider: str,
+        agent: str,
         records: Sequence[Record],
         outcomes: Sequence[tuple[int, Outcome]],
+        *,
+        now: int,
     ) -> int:
-        """Bits of the trades that the losing side ended by its signature; ended trades are passed over."""
+        """Bits of the trades that the buyer, or both sides, ended by signature; ended trades are passed over.
+
+        agent: whose key signs for the provider, if one is named.
+        """
         batch, closed = head.id(), 0
+        alone = provider == ZERO_ADDRESS
+        if not alone and agent != provider and self.agents.get((provider, agent), 0) < now:
+            raise Reverted("InvalidSignature")
         for record, (index, outcome) in zip(records, outcomes, strict=True):
-            loser = record.buyer if outcome.kind == OutcomeKind.SETTLED else record.provider
-            if loser != account:
+            if record.buyer != buyer or not (alone or record.provider == provider):
                 raise Reverted("InvalidSignature")
-            if index != record.index or outcome.kind == OutcomeKind.SLASHED or not possible(record, outcome):
+            if index != record.index or outcome.kind != OutcomeKind.SETTLED or not possible(record, outcome):
+                raise Reverted("InvalidOutcome")
+            if alone and outcome != Outcome(OutcomeKind.SETTLED, record.runs, record.runs * record.ceiling):
                 raise Reverted("InvalidOutcome")
         for record, (_, outcome) in zip(records, outcomes, strict=True):
             if self.open_bits.get(batch, 0) & (1 << record.index):
@@ -120,17 +133,34 @@ class Endings:
             raise Reverted("NothingOpen")
         return closed
 
+    def give_up(
+        self, head: BatchHead, provider: str, signer: str, records: Sequence[Record], *, now: int
+    ) -> None:
+        """Note when the open ones of these trades may be refunded; the first word counts."""
+        batch = head.id()
+        if signer != provider or any(record.provider != provider for record in records):
+            raise Reverted("InvalidSignature")
+        news = [
+            (batch, record.index)
+            for record in records
+            if self.open_bits.get(batch, 0) & (1 << record.index)
+            and (batch, record.index) not in self.refundable_from
+        ]
+        if not news:
+            raise Reverted("NothingOpen")
+        self.refundable_from |= dict.fromkeys(news, now + self.parameters.dispute_window)
+
     def refund(self, head: BatchHead, records: Sequence[Record], *, now: int) -> None:
         batch = head.id()
         still_open = [r for r in records if self.open_bits.get(batch, 0) & (1 << r.index)]
         for record in still_open:
-            if now < refund_after(record.deliver_by, self.parameters.verification_grace):
+            silent = refund_after(record.deliver_by, self.parameters.verification_grace)
+            if now < silent and now < self.refundable_from.get((batch, record.index), silent):
                 raise Reverted("TooEarly")
         if not still_open:
             raise Reverted("NothingOpen")
         for record in still_open:
             self._close_trade(head, record, Outcome(OutcomeKind.REFUNDED, 0, 0))
-
 
     def open_session(self, session: Session, *, now: int) -> None:
         buyer = self.account(session.buyer)

@@ -12,7 +12,7 @@ from typing import Any
 
 from suan.core.contract.limits import PLACES
 from suan.core.contract.records import BatchHead, Clearing, Fill, KeySet, Outcome, Record
-from suan.core.encoding import keccak
+from suan.core.encoding import ZERO_ADDRESS, keccak
 from suan.core.orders.products import PRODUCTS
 from suan.core.signing.domains import Domain
 from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Bid, Offer
@@ -53,7 +53,7 @@ class Decided:
 
 
 class Walk:
-    """People, their orders and the batches so far. `delegates` are settings that the Registry must know."""
+    """People, their orders and the batches so far. `delegates` and `agents` are what the Registry must know."""
 
     def __init__(
         self, *, seed: int, now: int, domain: Domain, parameters: MarketParameters, verifiers: KeySet
@@ -66,9 +66,10 @@ class Walk:
         self.people = [Key(f"person {number}") for number in range(8)]
         self.helper, self.stranger = Key("helper"), Key("stranger")
         self.delegates = self._delegates()
+        self.agents = self._agents()
         self.model = MarketModel(
             domain, parameters, TREASURY, POOL, RERUN,
-            delegates=dict(self.delegates), caps={self.verifier_set: verifiers.payout_cap},
+            delegates=dict(self.delegates), agents=dict(self.agents), caps={self.verifier_set: verifiers.payout_cap},
         )  # fmt: skip
         self.offers: list[tuple[Offer, bytes]] = []
         self.bids: list[tuple[Bid, bytes]] = []
@@ -85,16 +86,12 @@ class Walk:
                 {"account": poor[0], "amount": self.chance.choice([TOKEN // 100, 100 * TOKEN])},
                 self.now,
             )
-        makers = [self._deposit, *[self._open] * 6, self._cancel]
+        makers = [self._deposit, *[self._open] * 8, self._cancel]
         makers += [self._request_withdrawal, self._withdraw]
         if self.batches:
             makers += [
-                self._decide,
-                self._decide,
-                self._decide,
-                self._accept,
-                self._refund,
-            ]
+                *[self._decide] * 3, self._accept, self._give_up, self._refund, self._refund_given_up,
+            ]  # fmt: skip
         if self.verdicts:
             makers += [self._settle, self._settle, self._settle, self._dispute, self._dispute]
         if self.model.disputes:
@@ -104,7 +101,7 @@ class Walk:
 
     def apply(self, step: Step) -> Any:
         """What the model answers; Reverted comes back as a value."""
-        untimed = {"deposit", "cancel", "accept"}
+        untimed = {"deposit", "cancel"}
         arguments = step.arguments | ({} if step.name in untimed else {"now": step.now})
         try:
             result = getattr(self.model, step.name)(**arguments)
@@ -251,17 +248,31 @@ class Walk:
 
     def _accept(self):
         batch, records = self._some_records()
-        settled = self.chance.random() < 0.7
-        account = records[0].buyer if settled else records[0].provider
-        mine = [r for r in records if account == (r.buyer if settled else r.provider)]
-        outcomes = [
-            (r.index, Outcome(1, r.runs, r.runs * r.ceiling) if settled else Outcome(0, 0, 0)) for r in mine
-        ]
+        buyer, provider = records[0].buyer, ZERO_ADDRESS
+        if self.chance.random() < 0.5:
+            provider = records[0].provider
+        mine = [r for r in records if r.buyer == buyer and provider in (r.provider, ZERO_ADDRESS)]
+        parts = [(r.index, self._settled(r)) for r in mine]
+        whole = [(r.index, Outcome(1, r.runs, r.runs * r.ceiling)) for r in mine]
         return "accept", {
             "head": batch.head,
-            "account": self._mostly(account, self._person().address),
+            "buyer": self._mostly(buyer, self._person().address),
+            "provider": provider,
+            "agent": self.chance.choices(
+                [records[0].provider, self.helper.address, self.stranger.address], [60, 35, 5]
+            )[0],
             "records": mine,
-            "outcomes": outcomes,
+            "outcomes": self._mostly(whole if provider == ZERO_ADDRESS else parts, parts),
+        }
+
+    def _give_up(self):
+        batch, records = self._some_records()
+        provider = records[0].provider
+        return "give_up", {
+            "head": batch.head,
+            "provider": self._mostly(provider, self._person().address),
+            "signer": self.chance.choices([provider, self.helper.address], [9, 1])[0],
+            "records": [record for record in records if record.provider == provider],
         }
 
     def _dispute(self):
@@ -302,6 +313,18 @@ class Walk:
         self._wait_for(records, self.model.parameters.verification_grace)
         return "refund", {"head": batch.head, "records": records}
 
+    def _refund_given_up(self):
+        given_up = [
+            (batch, [record])
+            for batch in self.batches
+            for record in self._open_records(batch)
+            if (batch.head.id(), record.index) in self.model.refundable_from
+        ]
+        batch, records = self.chance.choice(given_up or [self._some_records()])
+        due = self.model.refundable_from.get((batch.head.id(), records[0].index), 0)
+        self.now = max(self.now, due - (self.chance.random() < 0.2))
+        return "refund", {"head": batch.head, "records": records}
+
     def _wait_for(self, records, grace):
         """Often let the time of these trades pass, so that what waits for it can happen."""
         due = max(record.deliver_by for record in records) + grace
@@ -323,10 +346,21 @@ class Walk:
         kind = self.chance.choices([0, 1, 2, 3], [20, 57, 20, 3])[0]
         if kind != 1:
             return Outcome(kind, 0, self.chance.choice([1, 5_000, 2**63]) if kind == 2 else 0)
+        return self._settled(record)
+
+    def _settled(self, record):
         delivered = self.chance.randint(1, record.runs)
         least = delivered * minimum_units(record.ceiling)
         units = self._mostly(self.chance.randint(least, delivered * record.ceiling), least - 1)
         return Outcome(1, delivered, units)
+
+    def _agents(self):
+        """The helper is an agent of some people, for ever or not for long."""
+        owners = [owner for owner in self.people if self.chance.random() < 0.7]
+        return {
+            (owner.address, self.helper.address): self.now + self.chance.choice([500, 10**6])
+            for owner in owners
+        }
 
     def _delegates(self):
         settings = {}

@@ -30,6 +30,7 @@ abstract contract Ledger is ReceiptTest {
 
     mapping(address owner => Account) internal books;
     mapping(bytes32 trade => Trade) internal trades;
+    mapping(bytes32 trade => uint256) internal refundsFrom; // of trades that were given up
     mapping(bytes32 session => IMarketTypes.Session) internal sessions;
     mapping(bytes32 session => uint256) internal paidOf;
     mapping(bytes32 session => bool) internal isOpenSession;
@@ -85,6 +86,8 @@ abstract contract Ledger is ReceiptTest {
         } else if (topic == IMarketEvents.BatchDecided.selector) {
             (uint256 bits,,) = abi.decode(log.data, (uint256, bytes32, uint40));
             _move(_batchOf(log.topics[1]), bits, Stage.Open, Stage.Decided);
+        } else if (topic == IMarketEvents.TradeGivenUp.selector) {
+            refundsFrom[log.topics[1]] = abi.decode(log.data, (uint256));
         } else if (topic == IMarketEvents.TradeClosed.selector) {
             (uint256 outcome, uint256 amounts) = abi.decode(log.data, (uint256, uint256));
             _endTrade(trades[log.topics[1]], outcome, amounts);

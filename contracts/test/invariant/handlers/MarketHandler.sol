@@ -18,6 +18,8 @@ contract MarketHandler is People {
 
     uint256 public decisions;
     uint256 public disputes;
+    uint256 public givenUp;
+    mapping(bytes32 trade => uint256) public givenUpAt; // when its provider first said so
     bool public placesAreRight = true;
     uint32 private _nonce;
     Decision[] private _decisions;
@@ -96,7 +98,8 @@ contract MarketHandler is People {
         _settle(lock, d.indices, d.outcomes);
     }
 
-    function accept(uint256 which, uint256 mask, bool buyers, uint64 units) external watched {
+    /// @dev The buyer alone pays the lock; both agree on anything that the trade can have, by the provider's agent too.
+    function accept(uint256 which, uint256 mask, uint8 signers, uint64 units) external watched {
         if (batches.length == 0) return;
         Lock memory lock = batches[which % batches.length];
         uint256[] memory indices = _some(lock.records.length, mask);
@@ -104,12 +107,31 @@ contract MarketHandler is People {
         Outcome[] memory outcomes = new Outcome[](indices.length);
         for (uint256 i; i < indices.length; ++i) {
             Record memory r = lock.records[indices[i]];
-            if (buyers) outcomes[i] = _outcomeOf(r, SETTLED, units);
+            outcomes[i] =
+                signers % 3 == 0 ? Outcome(SETTLED, r.runs, r.runs * r.ceiling) : _outcomeOf(r, SETTLED, units);
             if (trades[r.trade].stage == Stage.Open) _allow(r, outcomes[i]);
         }
         Record memory one = lock.records[0];
-        address account = buyers ? one.buyer : one.provider;
-        _accept(lock, indices, outcomes, account, _keyOf(account));
+        Signer memory sells = Signer(one.provider, signers % 3 == 1 ? _keyOf(one.provider) : AGENT_KEY);
+        if (signers % 3 == 0) sells.account = address(0);
+        _acceptBoth(lock, indices, outcomes, Signer(one.buyer, _keyOf(one.buyer)), sells);
+    }
+
+    function giveUp(uint256 which, uint256 mask) external watched {
+        if (batches.length == 0) return;
+        uint256 batch = which % batches.length;
+        Lock memory lock = batches[batch];
+        uint256[] memory indices = _some(lock.records.length, mask);
+        bool anyNew;
+        for (uint256 i; i < indices.length; ++i) {
+            bytes32 trade = lock.records[indices[i]].trade;
+            if (trades[trade].stage != Stage.Open || givenUpAt[trade] != 0) continue;
+            anyNew = true;
+            givenUpAt[trade] = _now;
+        }
+        if (!anyNew) return;
+        _giveUp(lock, indices, lock.records[0].provider, _keyOf(lock.records[0].provider));
+        ++givenUp;
     }
 
     // ------------------------------------------------------------------------------------------------ time
@@ -118,7 +140,12 @@ contract MarketHandler is People {
         if (batches.length == 0) return;
         Lock memory lock = batches[which % batches.length];
         if (!_anyIs(lock, _indices(lock.records.length), Stage.Open)) return;
-        uint256 from = lock.records[0].deliverBy + GRACE;
+        uint256 from;
+        for (uint256 i; i < lock.records.length; ++i) {
+            if (trades[lock.records[i].trade].stage != Stage.Open) continue;
+            uint256 due = _refundableFrom(lock.records[i]);
+            if (due > from) from = due;
+        }
         if (pause % 2 == 0) _passTo(from);
         if (_now >= from) _refund(lock, _indices(lock.records.length));
     }
@@ -206,6 +233,8 @@ contract MarketHandler is People {
             for (uint256 k; k < batches[i].records.length; ++k) {
                 Stage stage = trades[batches[i].records[k].trade].stage;
                 if ((bits >> k) & 1 == 1 != (stage == Stage.Open)) return false;
+                bytes32 trade = batches[i].records[k].trade;
+                if (market.refundableFrom(batches[i].id, k) != refundsFrom[trade]) return false;
                 (address challenger,,,,) = market.disputeOf(batches[i].id, k);
                 if ((challenger != address(0)) != (stage == Stage.Disputed)) return false;
             }
@@ -219,6 +248,13 @@ contract MarketHandler is People {
     }
 
     // ------------------------------------------------------------------------------------------------ pieces
+
+    /// @dev By the verifiers' silence, or a window after the provider gave it up.
+    function _refundableFrom(Record memory r) private view returns (uint256 from) {
+        from = r.deliverBy + GRACE;
+        uint256 given = givenUpAt[r.trade];
+        if (given != 0 && given + WINDOW < from) from = given + WINDOW;
+    }
 
     /// @dev Who loses by an outcome, and how much at most.
     function _allow(Record memory r, Outcome memory end) private {

@@ -2,7 +2,7 @@
 
 A TradeClosed event does not say why. The events after it in the same transaction do (BatchSettled, DisputeRuled), or the
 calldata, or, for a call that came through another contract, the time. Known limit: what stands on signatures (decide, accept,
-rule) can be checked only when the call was sent straight to the Market.
+rule, giveUp) can be checked only when the call was sent straight to the Market.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ from suan.client.audit.replay.context import Context
 from suan.client.audit.replay.events import Event
 from suan.client.audit.replay.step import Step, outcomes_of
 from suan.client.audit.state import TradeView, VerdictView
-from suan.core import encoding
+from suan.core import encoding, signing
 from suan.core.contract import (
-    PAID_KINDS,
     Outcome,
     OutcomeKind,
     abi,
     pack_outcomes,
     refund_after,
 )
-from suan.core.settlement import allows, as_possible
-from suan.core.signing import Acceptance, Verdict
+from suan.core.settlement import as_possible
+from suan.core.signing import Acceptance, GivingUp, Verdict
 
 Json = dict[str, Any]
 EVENTS = frozenset({
     "BatchDecided", "BatchSettled", "TradeClosed", "DisputeOpened", "ReceiptRevealed",
-    "DisputeRuled",
+    "DisputeRuled", "TradeGivenUp",
 })  # fmt: skip
 
 
@@ -44,6 +43,8 @@ def check(audit: Context, block: int, tx_hash: str, events: list[Event]) -> None
             step.decided(values)
         elif event.name == "BatchSettled":
             step.settled(values)
+        elif event.name == "TradeGivenUp":
+            step.given_up(values)
         elif event.name == "DisputeOpened":
             disputes.opened(step, values)
         elif event.name == "ReceiptRevealed":
@@ -155,23 +156,66 @@ class _Close(Step):
         self.close(trade, values, self.name)
 
     def _accepted(self, subject: str, trade: TradeView, values: Json) -> None:
-        """The side that the outcome costs money signed it."""
-        account, record = self.arguments["account"], trade.record
+        """The buyer signed that it pays the whole lock, or less together with the provider or an agent of it."""
+        record, said = trade.record, Outcome(values["kind"], values["runs_delivered"], values["units"])
         outcomes = outcomes_of(self.arguments)
-        said = Outcome(values["kind"], values["runs_delivered"], values["units"])
         self.report.expect(subject, "accepted outcome", dict(outcomes).get(record.index), said)
-        loser = record.buyer if said.kind in PAID_KINDS else record.provider
-        self.report.expect(subject, "accepted by the side that it costs money", loser, account)
-        self.report.expect(subject, "kind of an accepted outcome", True, said.kind != OutcomeKind.SLASHED)
+        self.report.expect(subject, "kind of an accepted outcome", int(OutcomeKind.SETTLED), said.kind)
         digest = Acceptance(encoding.from_hex(trade.batch), pack_outcomes(outcomes)).digest(self.audit.domain)
-        signed = self.audit.signed_by(account, digest, encoding.from_hex(self.arguments["signature"]))
-        self.report.expect(subject, f"acceptance signed by {account}", True, signed)
+        buyer, provider = self.arguments["buyer"], self.arguments["provider"]
+        self.report.expect(subject, "accepted by the buyer", record.buyer, buyer)
+        signature = encoding.from_hex(self.arguments["buyer_signature"])
+        signed = self.audit.signed_by(buyer, digest, signature)
+        self.report.expect(subject, f"acceptance signed by {buyer}", True, signed)
+        if provider == encoding.ZERO_ADDRESS:
+            whole = (record.runs, record.runs * record.ceiling)
+            found = (said.runs_delivered, said.units)
+            self.report.expect(subject, "work that a buyer alone accepts", whole, found)
+            return
+        self.report.expect(subject, "accepted by the provider", record.provider, provider)
+        signed = self._signed_for(provider, digest, encoding.from_hex(self.arguments["provider_signature"]))
+        self.report.expect(subject, f"acceptance signed for {provider}", True, signed)
+
+    def _signed_for(self, provider: str, digest: bytes, signature: bytes) -> bool:
+        """Whether a provider signed itself or by an agent key that was valid."""
+        if self.audit.signed_by(provider, digest, signature):
+            return True
+        try:
+            agent = signing.recover(digest, signature)
+        except signing.BadSignature:
+            return False
+        return self.books.agent_at(provider, agent, self.block, self.at)
+
+    def given_up(self, values: Json) -> None:
+        """The provider signed, for the first time and while the trade was open; the trade waits a dispute window."""
+        subject = f"trd_{values['trade']}"
+        trade = self.books.trades.get(values["trade"])
+        if trade is None:
+            self.report.differ(subject, "giving up", "of a locked trade", "unknown")
+            return
+        index, batch = trade.record.index, trade.batch
+        is_open = bool(self.books.open_bits.get(batch, 0) >> index & 1)
+        self.report.expect(subject, "giving up of a trade that is open", True, is_open)
+        known = self.books.given_up.get((batch, index))
+        self.report.expect(subject, "giving up before", None, known)
+        due = self.at + self.parameters.dispute_window
+        self.report.expect(subject, "end of the window of a giving up", due, values["refund_after"])
+        if self.sent("giveUp"):
+            provider = self.arguments["provider"]
+            self.report.expect(subject, "given up by the provider", trade.record.provider, provider)
+            bits = sum(1 << record["index"] for record in self.arguments["records"])
+            digest = GivingUp(encoding.from_hex(batch), bits).digest(self.audit.domain)
+            signature = encoding.from_hex(self.arguments["signature"])
+            signed = self.audit.signed_by(provider, digest, signature)
+            self.report.expect(subject, f"giving up signed by {provider}", True, signed)
+        self.books.given_up[(batch, index)] = values["refund_after"]
 
     def _refunded(self, subject: str, trade: TradeView, values: Json) -> None:
-        """After the verifiers' silence nothing else can happen, whether or not something was delivered."""
+        """After the verifiers' silence, or a window after its giving up, whether or not something was delivered."""
         said = (values["kind"], values["runs_delivered"], values["units"])
         self.report.expect(
             subject, "end without verdict or signature", (int(OutcomeKind.REFUNDED), 0, 0), said
         )
-        due = refund_after(trade.record.deliver_by, self.parameters.verification_grace)
+        given_up = self.books.given_up.get((trade.batch, trade.record.index), 0)
+        due = refund_after(trade.record.deliver_by, self.parameters.verification_grace, given_up)
         self.report.expect(subject, "refund not before refund_after", True, self.at >= due)

@@ -14,12 +14,12 @@ from suan.core.encoding import from_hex, keccak
 from suan.core.signing import SIDE_SELL
 
 STATE: Final = 5
-SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 16}
+SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 17}
 MEMBERS: Final = {
     name: STATE + place
     for place, name in enumerate((
         "accounts", "sold", "bought", "skipped", "spent", "openBits", "decided", "exposure", "disputes", "sessions",
-        "batches",
+        "refundableFrom", "batches",
     ))
 }  # fmt: skip
 """Slots of the members of State."""
@@ -92,6 +92,11 @@ def decided_word(bits: int, settle_after: int) -> int:
 def exposure_word(amount: int) -> int:
     """known 1 (bit 255) | base units, of a verifier set that ever locked a trade."""
     return EXPOSURE_KNOWN | amount
+
+
+def trade_slot(member: str, batch: str, index: int) -> int:
+    """The word (of disputes the first of three) of a trade in disputes or refundableFrom."""
+    return _mapped(_number(index), _mapped(from_hex(batch), MEMBERS[member]))
 
 
 def dispute_slot(batch: str, index: int) -> int:

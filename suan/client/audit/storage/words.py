@@ -40,6 +40,7 @@ PROVEN: Final = {
     "exposure": 1,
     "disputes": 3,
     "sessions": 1,
+    "given_up": 1,
 }
 """Tables of the books that the contract keeps too, with the words of each of their entries."""
 
@@ -232,6 +233,11 @@ class StorageAudit:
         word = 0 if found is None else layout.session_word(found.paid, closed=found.closed)
         slot = layout.state_slot("sessions", session)
         return _Wanted(f"session {session}", "paid in the contract's storage", [slot], [word])
+
+    def _of_given_up(self, key: tuple[str, int], found: int | None) -> _Wanted:
+        slot = layout.trade_slot("refundableFrom", *key)
+        field = "end of the window of a trade that was given up in storage"
+        return _Wanted(self._trade(key), field, [slot], [found or 0], _number)
 
     def _trade(self, key: tuple[str, int]) -> str:
         trade = self.books.trade_at.get(key)
