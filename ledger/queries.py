@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from ledger import conf
 from ledger.errors import NotDeployed
@@ -54,6 +55,7 @@ class Deployment:
     pool: str
     rerun_account: str
     admin: str
+    acknowledger: str
     fee_bps: int
     bond_bps: int
     bond_floor_price: int
@@ -163,6 +165,13 @@ def events_of(*, name: str, subject: str, confirmations: int = 0) -> list[ChainE
 def was_told(*names: str, of: str) -> Exists:
     """A condition for other tables: a canonical event with one of these names is about what stands in their column `of`."""
     return Exists(ChainEvent.objects.filter(name__in=names, subject=OuterRef(of), block__canonical=True))
+
+
+def times_told(name: str, *, of: str) -> Coalesce:
+    """How many canonical events called `name` are about what stands in another table's column `of`."""
+    rows = ChainEvent.objects.filter(name=name, subject=OuterRef(of), block__canonical=True)
+    counted = rows.order_by().values("subject").annotate(times=Count("pk")).values("times")
+    return Coalesce(Subquery(counted), 0)
 
 
 def orphaned_subjects(*, name: str, since: datetime) -> list[str]:
@@ -315,7 +324,8 @@ def _block_of(hash_: str) -> Block | None:
 def _read_deployment(path: Path, _mtime: int, _inode: int) -> Deployment:
     raw = json.loads(path.read_text())
     addresses = (
-        "market", "registry", "evidence_log", "token", "operator", "relayer", "treasury", "pool", "rerun_account", "admin"
+        "market", "registry", "evidence_log", "token", "operator", "relayer", "treasury", "pool", "rerun_account", "admin",
+        "acknowledger",
     )  # fmt: skip
     numbers = (
         "chain_id", "block", "fee_bps", "bond_bps", "bond_floor_price", "verification_grace", "withdrawal_delay",

@@ -62,6 +62,8 @@ def schedule() -> dict[str, dict]:
             "marketplace.settlement.tasks.finalize",
             "marketplace.book.tasks.expire_orders",
         ),
+        # What challengers ask for is shown while its window lasts; a step of its own, so that nothing holds it up.
+        "answer": every(settings.SWEEP_SECONDS, "marketplace.settlement.tasks.follow_disputes"),
         # Every receipt is recomputed, by workers of their own.
         "verify": every(settings.SWEEP_SECONDS, "marketplace.receipts.tasks.verify_receipts"),
         # Deadlines: a silent agent loses its lease, what is late is refunded, exits whose delay is over are paid out.

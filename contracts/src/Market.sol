@@ -5,6 +5,7 @@ import {Openings} from "./base/Openings.sol";
 import {IMarket} from "./interfaces/IMarket.sol";
 import {Disputes} from "./libraries/Disputes.sol";
 import {Endings} from "./libraries/Endings.sol";
+import {Rulings} from "./libraries/Rulings.sol";
 import {Sessions} from "./libraries/Sessions.sol";
 import {Dispute} from "./libraries/State.sol";
 import {Verdicts} from "./libraries/Verdicts.sol";
@@ -65,20 +66,15 @@ contract Market is Openings {
     // ------------------------------------------------------------------------------------------------ by ruling
 
     /// @inheritdoc IMarket
-    function dispute(BatchHead calldata head, Verdict calldata verdict, Proven calldata proven) external {
-        Disputes.open(_state, _rules(), head, verdict, proven);
+    function dispute(BatchHead calldata head, Verdict calldata verdict, Proven calldata proven, uint8 claim, uint32 run)
+        external
+    {
+        Disputes.open(_state, _rules(), head, verdict, proven, claim, run);
     }
 
     /// @inheritdoc IMarket
-    function reveal(
-        bytes32 batchId,
-        Record calldata record,
-        bytes calldata words,
-        bytes calldata signature,
-        uint8 verdictOfRun,
-        bytes32[] calldata proof
-    ) external {
-        Disputes.reveal(_state, _rules(), batchId, record, words, signature, verdictOfRun, proof);
+    function reveal(bytes32 batchId, Record calldata record, uint32 run, Shown calldata shown) external {
+        Disputes.reveal(_state, _rules(), batchId, record, run, shown);
     }
 
     /// @inheritdoc IMarket
@@ -89,12 +85,17 @@ contract Market is Openings {
         uint256 outcome,
         bytes[] calldata signatures
     ) external {
-        Disputes.rule(_state, _rules(), head, arbiters, proven, outcome, signatures);
+        Rulings.rule(_state, _rules(), head, arbiters, proven, outcome, signatures);
     }
 
     /// @inheritdoc IMarket
     function timeOut(BatchHead calldata head, Proven calldata proven) external {
-        Disputes.timeOut(_state, _rules(), head, proven);
+        Rulings.timeOut(_state, _rules(), head, proven);
+    }
+
+    /// @inheritdoc IMarket
+    function reclaim(BatchHead calldata head, Proven calldata proven, uint32 run) external {
+        Rulings.reclaim(_state, _rules(), head, proven, run);
     }
 
     // ------------------------------------------------------------------------------------------------ sessions
@@ -131,10 +132,15 @@ contract Market is Openings {
     function disputeOf(bytes32 batchId, uint256 index)
         external
         view
-        returns (address challenger, uint96 bond, uint40 revealBy, uint40 ruleBy, bool revealed)
+        returns (address challenger, address second, uint40 claimBy, uint40 revealBy, uint40 ruleBy, uint32 missing)
     {
         Dispute storage d = _state.disputes[batchId][index];
-        return (d.challenger, d.bond, d.revealBy, d.ruleBy, d.revealed);
+        return (d.challenger, d.second, d.claimBy, d.revealBy, d.ruleBy, d.missing);
+    }
+
+    /// @inheritdoc IMarket
+    function claimOf(bytes32 batchId, uint256 index, uint32 run) external view returns (address) {
+        return _state.claims[batchId][index][run];
     }
 
     /// @inheritdoc IMarket

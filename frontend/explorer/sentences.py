@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from frontend.explorer import names
-from suan.core.contract import OutcomeKind, reject_words
+from suan.core.contract import ANY_RUN, Claim, DisputeEnd, OutcomeKind, reject_words
 
 Event = dict[str, Any]
 
@@ -50,13 +50,16 @@ EVENTS = {
         "The provider gave up {trade}: anybody may refund it from {refund_after}, if no verdict comes before."
     ),
     "DisputeOpened": gettext_lazy(
-        "{challenger} put a bond of {bond} against the outcome of {trade} ({kind}): receipts by {reveal_by}, a ruling by {rule_by}."
+        "{challenger} put a bond of {bond} against the outcome of {trade} ({kind}), claiming {claim} ({run}): "
+        "receipts by {reveal_by}, a ruling by {rule_by}."
     ),
     "ReceiptRevealed": gettext_lazy(
-        "Receipt {receipt} of run {run} of the disputed trade {trade} was shown."
+        "What the outcome of the disputed trade {trade} rests on was shown ({run}): receipt {receipt}."
     ),
-    "DisputeRuled": gettext_lazy(
-        "The dispute about {trade} ended as {kind}: of its bond {challenger} lost {forfeited} and won {reward}."
+    "DisputeEnded": gettext_lazy("The dispute about {trade} ended as {kind}: {reason}."),
+    "ClaimEnded": gettext_lazy(
+        "The claim of {challenger} about {trade}, {claim} ({run}), ended: {forfeited} of its bond of {bond} went to {opponent}, "
+        "which paid it {reward}."
     ),
     "SessionOpened": gettext_lazy("Session {session} was opened: {terms}."),
     "VoucherRedeemed": gettext_lazy("A voucher of session {session} paid {paid}, of it {fee} fee."),
@@ -79,6 +82,18 @@ EVENTS = {
         "A verifier set of {threshold} of {members} was registered; at most {payout_cap} is locked in its trades."
     ),
 }
+
+CLAIMS: dict[int, Any] = {
+    Claim.NO_RECEIPT: gettext_lazy("that there is no receipt"),
+    Claim.FALSE_RECEIPT: gettext_lazy("that a receipt is false"),
+    Claim.WRONG_COUNT: gettext_lazy("that the outcome is not what the receipts give"),
+}
+DISPUTE_ENDS: dict[int, Any] = {
+    DisputeEnd.RULED: gettext_lazy("arbiters ruled"),
+    DisputeEnd.FELL: gettext_lazy("a receipt that was asked for was not shown"),
+    DisputeEnd.STOOD: gettext_lazy("nobody ruled, so it stands as decided"),
+}
+DISPUTED = ("DisputeOpened", "ReceiptRevealed", "ClaimEnded")
 
 FINALITY = {
     "pending": gettext_lazy("Not in a block yet; it is sent again until it is."),
@@ -168,6 +183,12 @@ def _value(event: str, name: str, value: Any) -> Any:
         return reason(int(value))
     if name == "side":
         return {1: _("buy"), 2: _("sell")}.get(int(value), value)
+    if name == "claim" and event in DISPUTED:
+        return CLAIMS.get(int(value), value)
+    if name == "run" and event in DISPUTED:
+        return _("no run named") if int(value) == ANY_RUN else _("run %(n)s") % {"n": value}
+    if name == "reason" and event == "DisputeEnded":
+        return DISPUTE_ENDS.get(int(value), value)
     if isinstance(value, list):
         return format_html_join(", ", "{}", ((names.shown(name, item),) for item in value))
     return names.shown(name, value)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from ledger import queries as ledger
+from suan.core.contract import DisputeEnd
+from suan.core.settlement import open_claims, receipts_asked
 
 BEFORE_DELIVERY = ("matched", "locking", "locked", "rejected")
 BEFORE_VERDICT = (*BEFORE_DELIVERY, "delivered")
@@ -124,13 +127,7 @@ def _decided_step(
     """The verdict on chain, and until when anybody may dispute it."""
     name = _("Decided")
     if _event("DisputeOpened", trade_hash) is not None:
-        ruled = _event("DisputeRuled", trade_hash)
-        text = (
-            _("Disputed: arbiters rule, or the deadline does.")
-            if ruled is None
-            else _("Disputed, and ruled.")
-        )
-        return Step(name, "now" if ruled is None else "done", text)
+        return _disputed_step(trade_hash)
     if verdict is None:
         text = _("Verifiers sign the outcome; no money moves before the dispute window is over.")
         if closed is not None:
@@ -145,6 +142,35 @@ def _decided_step(
         finality=verdict["finality"],
         tx_hash=verdict["tx_hash"],
     )
+
+
+def _disputed_step(trade_hash: str) -> Step:
+    """What is claimed about the verdict, and how that ends."""
+    end = _event("DisputeEnded", trade_hash)
+    if end is not None:
+        texts = {
+            DisputeEnd.RULED: _("Disputed, and ruled by arbiters."),
+            DisputeEnd.FELL: _("Disputed: a receipt that was asked for was not shown, so it was refunded."),
+            DisputeEnd.STOOD: _("Disputed; nobody ruled, so it ended as decided."),
+        }
+        return Step(_("Decided"), "done", texts[DisputeEnd(end.args["reason"])], at=end.block.timestamp)
+    opened, ended = (
+        [event.args for event in ledger.events_of(name=name, subject=trade_hash)]
+        for name in ("DisputeOpened", "ClaimEnded")
+    )
+    claims = open_claims(opened, ended)
+    asked = len(receipts_asked(claims))
+    if asked:
+        text = ngettext(
+            "Disputed: a receipt is asked for. If it is not shown in time, the trade is refunded.",
+            "Disputed: %(n)s receipts are asked for. If one is not shown in time, the trade is refunded.",
+            asked,
+        )
+        return Step(_("Decided"), "now", text % {"n": asked}, until=opened[-1]["reveal_by"])
+    if claims:
+        text = _("Disputed: arbiters rule; if they are silent, it ends as decided.")
+        return Step(_("Decided"), "now", text, until=opened[-1]["rule_by"])
+    return Step(_("Decided"), "now", _("Disputed: what was asked for was shown; it ends as decided."))
 
 
 def _close_step(trade: dict[str, Any], event: Any) -> Step:

@@ -15,7 +15,7 @@ from suan.core.contract import AbiError, decode_call
 OPERATOR_CALLS = frozenset({"open"})
 RELAYER_MARKET_CALLS = frozenset({
     "deposit", "depositWithPermit", "requestWithdrawalSigned", "withdraw", "cancelSigned",
-    "decide", "settle", "refund", "rule", "timeOut",
+    "decide", "settle", "refund", "rule", "timeOut", "reveal", "reclaim",
 })  # fmt: skip
 RELAYER_REGISTRY_CALLS = frozenset({"setAgentSigned", "setDelegateSigned"})
 RELAYER_LOG_CALLS = frozenset({"append"})

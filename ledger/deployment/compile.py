@@ -24,7 +24,7 @@ import solcx
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 DEPLOYED = ("Market", "Registry", "EvidenceLog", "TestToken")
-LIBRARIES = ("Counts", "Disputes", "Endings", "Sessions", "Verdicts")
+LIBRARIES = ("Counts", "Disputes", "Endings", "Rulings", "Sessions", "Verdicts")
 """Code of the Market that stands at addresses of its own; its own code is linked to them."""
 INTERFACES = ("IMarket", "IRegistry", "IEvidenceLog")
 IMPORT = re.compile(r'^\s*(?:import|\}\s*from|from)\b[^"\']*["\']([^"\']+)["\']', re.MULTILINE)

@@ -1,9 +1,9 @@
 """Put the contracts on a chain once, and write down where they are.
 
-`deploy` sends ten transactions (token, registry, two key sets, four libraries, market, acknowledger's key), asserts what they must
-have brought about, and writes the deployment file of docs/protocol.md, section 4. With the file in place it sends
-nothing: it checks that the chain still runs exactly this code at these addresses and returns the file's content. It
-holds no key; the caller signs.
+`deploy` sends thirteen transactions (token, registry, evidence log, two key sets, six libraries, market, acknowledger's
+key), asserts what they must have brought about, and writes the deployment file of docs/protocol.md, section 4. With the
+file in place it sends nothing: it checks that the chain still runs exactly this code at these addresses and returns the
+file's content. It holds no key; the caller signs.
 
 Known limit: a crash before the file is written leaves contracts behind that nobody uses; the next call makes new ones.
 """
@@ -35,7 +35,7 @@ ROLES = (("market", "Market"), ("registry", "Registry"), ("evidence_log", "Evide
 DAY = 86_400
 # The members of IMarketTypes.Parameters, in its order.
 CONSTRUCTOR_TYPES = (
-    "(address,address,address,address,address,address,address,"
+    "(address,address,address,address,address,address,address,address,"
     "uint16,uint16,uint96,uint40,uint40,uint40,uint96,bytes32)"
 )
 
@@ -140,7 +140,7 @@ def _deploy_all(
             encode_call("registerVerifierSet", key_set.members, key_set.threshold, key_set.payout_cap),
         )
     libraries = {name: chain.create(compiled[name]["bytecode"]) for name in LIBRARIES}
-    addresses = (token, registry, p.admin, p.operator, p.treasury, p.pool, p.rerun_account)
+    addresses = (token, registry, p.admin, p.operator, p.treasury, p.pool, p.rerun_account, p.acknowledger)
     rules = (p.fee_bps, p.bond_bps, p.bond_floor_price, p.verification_grace, p.withdrawal_delay)
     disputes = (p.dispute_window, p.dispute_bond, arbiters.id())
     arguments = encode([CONSTRUCTOR_TYPES], [(*map(normalise_address, addresses), *rules, *disputes)])
@@ -260,6 +260,7 @@ def _check_state(chain: _Chain, made: dict[str, Any], p: Parameters) -> None:
         "treasury": made["treasury"],
         "pool": made["pool"],
         "rerunAccount": made["rerun_account"],
+        "acknowledger": made["acknowledger"],
         "feeBps": p.fee_bps,
         "bondBps": p.bond_bps,
         "bondFloorPrice": p.bond_floor_price,

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from ledger import custodial
 from ledger import queries as ledger
 from marketplace.accounts.models import Participant
 from marketplace.book import queries as book
@@ -30,7 +31,7 @@ from suan.core.delivery import Receipt as SignedReceipt
 from suan.core.encoding import from_hex, to_hex
 from suan.core.ids import rcp_id
 from suan.core.settlement import Judgement, level_of
-from suan.core.signing import BadSignature, market_domain, recover
+from suan.core.signing import BadSignature, ReceiptAcknowledgement, market_domain, recover
 from suan.runtime import RunLimits, RunRequest
 from suan.runtime.verify import Finding, Statement
 
@@ -51,7 +52,7 @@ class Assignment:
 def submit_receipt(
     *, participant: Participant, body: Mapping[str, Any], signature: bytes, now: int
 ) -> tuple[Receipt, bool]:
-    """Take in a signed receipt whose output was uploaded before; (receipt, made).
+    """Take in a signed receipt whose output was uploaded before, and acknowledge it; (receipt, made).
 
     The same receipt again is answered with the stored one. Refused with a reason that names the field: a signature of a
     key that the provider did not register on chain, another's trade, a run that is closed or delivered already, a
@@ -251,9 +252,19 @@ def _stored(
         signature=to_hex(signature),
         agent=agent,
         submitted_at=now,
+        acknowledgement=to_hex(_acknowledged(digest)),
     )
     _seal(receipt)
     return receipt
+
+
+def _acknowledged(digest: bytes) -> bytes:
+    """Our signature that we have this receipt: with it its provider answers challengers even if we withheld the evidence."""
+    deployment = ledger.deployment()
+    said = ReceiptAcknowledgement(receipt=digest)
+    return custodial.sign_with(
+        "acknowledger", said.digest(market_domain(deployment.chain_id, deployment.market))
+    )
 
 
 def _seal(receipt: Receipt) -> None:

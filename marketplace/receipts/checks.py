@@ -10,7 +10,7 @@ from marketplace.receipts.queries import seal_of, signed_struct
 from suan.core.encoding import from_hex
 from suan.core.ids import rcp_id
 from suan.core.problems import FieldError
-from suan.core.signing import BadSignature, market_domain, recover
+from suan.core.signing import BadSignature, Domain, ReceiptAcknowledgement, market_domain, recover
 
 TABLE = "receipts_receipt"
 CHUNK_ROWS = 500
@@ -39,3 +39,18 @@ def check_receipts(view: ChainView) -> Iterator[Finding]:
         ):
             if str(getattr(receipt, column)) != expected:
                 yield Finding(TABLE, name, column, str(getattr(receipt, column)), expected)
+        yield from _acknowledged(receipt, digest, domain, view.deployment.acknowledger)
+
+
+def _acknowledged(receipt: Receipt, digest: bytes, domain: Domain, ours: str) -> Iterator[Finding]:
+    """Our word on a receipt is of our key; receipts of before we gave it have none."""
+    if not receipt.acknowledgement:
+        return
+    try:
+        signer = recover(
+            ReceiptAcknowledgement(digest).digest(domain), from_hex(receipt.acknowledgement, length=65)
+        )
+    except (FieldError, BadSignature) as error:
+        signer = str(error)
+    if signer != ours:
+        yield Finding(TABLE, receipt.receipt_id, "acknowledgement", signer, ours)

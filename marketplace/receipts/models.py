@@ -44,6 +44,9 @@ class Receipt(models.Model):
     signature = models.CharField(max_length=132)
     agent = models.CharField(max_length=42)
     submitted_at = models.BigIntegerField()
+    acknowledgement = models.CharField(
+        max_length=132, blank=True, default=""
+    )  # ours, over ReceiptAcknowledgement
     # what became of it
     status = models.CharField(max_length=10, choices=RECEIPT_STATUSES, default="submitted")
     verdict = models.PositiveSmallIntegerField(default=int(ReceiptVerdict.MISSING))

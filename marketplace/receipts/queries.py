@@ -89,6 +89,7 @@ def render(receipt: Receipt) -> dict[str, Any]:
         "receipt": signed_struct(receipt).to_json(),
         "signature": receipt.signature,
         "agent": receipt.agent,
+        "acknowledgement": receipt.acknowledgement,
         "status": receipt.status,
         "parked": receipt.parked_at is not None,
         "verdict": receipt.verdict,

@@ -28,7 +28,8 @@ from marketplace.settlement.evidence import RunOutcome
 from marketplace.settlement.lockbatches import BatchUnknown, LockBatch, lock_batch_of
 from marketplace.settlement.models import Closing, SettlementBatch
 from marketplace.settlement.verbs.closes import observe_closes, reopen_orphaned, return_quantities
-from marketplace.settlement.verbs.deciding import plan_agreed, plan_decide, settle_decided, time_out_disputed
+from marketplace.settlement.verbs.deciding import plan_agreed, plan_decide, settle_decided
+from marketplace.settlement.verbs.disputed import answer_claims, reclaim_bonds, time_out_disputed
 from marketplace.settlement.verbs.overdue import refund_given_up, refund_overdue
 from marketplace.settlement.verbs.quorum import answer_ourselves, submit_answer
 from marketplace.settlement.verbs.ruling import rule_dispute
@@ -37,12 +38,15 @@ from suan.core.delivery import ExitReason
 from suan.core.encoding import from_hex, to_hex
 from suan.core.settlement import check_outcome, outcome_of
 from suan.core.signing import Verdict, market_domain
+from suan.core.units import WorkUnits
 
 __all__ = [
+    "answer_claims",
     "conclude_trades",
     "cut_batches",
     "observe_closes",
     "plan_agreed",
+    "reclaim_bonds",
     "refund_given_up",
     "refund_overdue",
     "reopen_orphaned",
@@ -198,7 +202,8 @@ def _propose_verdict(
 
 def _runs_of(trade: Trade) -> list[RunOutcome]:
     rows = Run.objects.filter(trade=trade).select_related("receipt").order_by("index")
-    return [RunOutcome(from_hex(trade.trade_hash), run.index, getattr(run, "receipt", None)) for run in rows]
+    known, ceiling = from_hex(trade.trade_hash), WorkUnits(trade.ceiling_units)
+    return [RunOutcome(known, run.index, getattr(run, "receipt", None), ceiling) for run in rows]
 
 
 def _outcome(batch: LockBatch, trade: Trade, runs: Sequence[RunOutcome]) -> Outcome:

@@ -22,7 +22,9 @@ from suan.core import units
 from suan.core.clearing import ClearingDocument, ProposedTrade, read_document, replay
 from suan.core.contract import (
     BatchHead,
+    Claim,
     Clearing,
+    DisputeEnd,
     Outcome,
     OutcomeKind,
     batch_root,
@@ -35,7 +37,7 @@ from suan.core.encoding import from_hex, to_hex
 from suan.core.evidence import ROOT_EVENTS, Check
 from suan.core.ids import clr_id, ord_id, trd_id
 from suan.core.problems import FieldError
-from suan.core.settlement import split
+from suan.core.settlement import claim_by, split, without_ruling
 from suan.core.signing import BadSignature, Bid, Domain, Offer, market_domain, recover
 from suan.core.units import Price, WorkUnits
 
@@ -203,11 +205,37 @@ def _closed(steps: _Steps, args: Args, batch: str, at: AsOf, known: ledger.Deplo
         _payout(steps, args, closed.args, None, known)
         return
     said = _receipts(steps, args, verdict.args["receipts_root"], document)
-    ruled = events_at(at, "DisputeRuled").filter(subject=args["trade"]).order_by("-position").first()
-    if ruled is None:
+    end = events_at(at, "DisputeEnded").filter(subject=args["trade"]).order_by("-position").first()
+    if end is None:
         due, at_ = verdict.args["settle_after"], closed.block.timestamp
         steps.made.append(Check("dispute window", at_ >= due, f"at or after {due}", str(at_)))
-    _payout(steps, args, closed.args, ruled.args if ruled else said, known)
+    else:
+        said = _dispute_ended(steps, args, end, said, at, known)
+    _payout(steps, args, closed.args, said, known)
+
+
+def _dispute_ended(
+    steps: _Steps, args: Args, end: Any, said: Args, at: AsOf, known: ledger.Deployment
+) -> Args:
+    """The outcome that a disputed trade had to end with: as ruled, refunded for want of a receipt, or as decided."""
+    reason = end.args["reason"]
+    if reason == DisputeEnd.RULED:
+        return dict(end.args)
+    about = events_at(at).filter(subject=args["trade"])
+    opened = list(about.filter(name="DisputeOpened").order_by("position"))
+    reveal_by, rule_by = int(opened[-1].args["reveal_by"]), int(opened[-1].args["rule_by"])
+    shown = [event.block.timestamp for event in about.filter(name="ReceiptRevealed")]
+    falls = reason == DisputeEnd.FELL
+    end_ = without_ruling(
+        missing=int(falls),
+        for_arbiters=any(event.args["claim"] != Claim.NO_RECEIPT for event in opened),
+        claim_by=claim_by(reveal_by, revealed_at=shown, window=known.dispute_window),
+        reveal_by=reveal_by,
+        rule_by=rule_by,
+    )
+    ended = end.block.timestamp
+    steps.made.append(Check("end of the dispute", ended >= end_.due, f"at or after {end_.due}", str(ended)))
+    return {"kind": int(OutcomeKind.REFUNDED), "runs_delivered": 0, "units": "0"} if falls else said
 
 
 def _decided(args: Args, batch: str, at: AsOf) -> tuple[Any, Args | None]:

@@ -15,13 +15,13 @@ from ledger import evidence
 from ledger import queries as ledger
 from marketplace.problems import NotReady
 from marketplace.receipts.models import Receipt
-from marketplace.receipts.queries import signed_struct
-from suan.core.contract import Outcome, ReceiptVerdict, Record, receipts_root
-from suan.core.delivery import Receipt as SignedReceipt
-from suan.core.encoding import ZERO_BYTES32, canonical_json, from_hex, to_hex
-from suan.core.evidence import Leaf
+from marketplace.receipts.queries import signed_struct, verified_run
+from suan.core.contract import Outcome, ReceiptLeaf, ReceiptVerdict, Record, receipts_root
+from suan.core.encoding import ZERO_BYTES32, canonical_json, to_hex
+from suan.core.evidence import Answers, leaf_of
 from suan.core.ids import parse_id
-from suan.core.signing import market_domain
+from suan.core.signing import Domain, market_domain
+from suan.core.units import WorkUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,18 @@ class RunOutcome:
     trade: bytes
     run: int
     receipt: Receipt | None
+    ceiling: WorkUnits
 
     @property
-    def leaf(self) -> tuple[bytes, bytes, int, int]:
-        """(receipt digest, trade, run, verdict)."""
+    def units(self) -> WorkUnits:
+        """What a paid trade bills for this run."""
+        return verified_run(self.receipt, self.run).billed(self.ceiling)
+
+    @property
+    def leaf(self) -> ReceiptLeaf:
         if self.receipt is None:
-            return (ZERO_BYTES32, self.trade, self.run, int(ReceiptVerdict.MISSING))
-        return (parse_id(self.receipt.receipt_id), self.trade, self.run, self.receipt.verdict)
+            return (ZERO_BYTES32, self.trade, self.run, int(ReceiptVerdict.MISSING), 0)
+        return (parse_id(self.receipt.receipt_id), self.trade, self.run, self.receipt.verdict, self.units)
 
     def to_json(self) -> dict[str, Any]:
         receipt = self.receipt
@@ -47,6 +52,7 @@ class RunOutcome:
             "receipt": None if receipt is None else signed_struct(receipt).to_json(),
             "signature": "" if receipt is None else receipt.signature,
             "verdict": int(ReceiptVerdict.MISSING) if receipt is None else receipt.verdict,
+            "units": str(self.units),
             "reason": "no receipt came" if receipt is None else receipt.reason,
             "confirmed_by": "" if receipt is None else receipt.confirmed_by,
             "recount": None if receipt is None else receipt.recount,
@@ -79,16 +85,25 @@ def document(*, batch: bytes, outcomes: list[dict[str, Any]], runs: Sequence[Run
     )
 
 
-def published_leaves(root: str) -> list[Leaf]:
+def published_leaves(root: str) -> list[ReceiptLeaf]:
     """The leaves of a published settlement, in its order. Raises NotReady when it is not published."""
+    domain = _domain()
+    return [leaf_of(row, domain) for row in _published_rows(root)]
+
+
+def published_answers(root: str) -> Answers:
+    """What a published settlement can show to whoever asks for its receipts. Raises NotReady when it is not published."""
+    return Answers(_published_rows(root), _domain())
+
+
+def _published_rows(root: str) -> list[dict[str, Any]]:
     data = evidence.read("settlements", root)
     if data is None:
         raise NotReady(f"The settlement {root} is not published yet; ask again in a moment.")
+    rows: list[dict[str, Any]] = json.loads(data)["receipts"]
+    return rows
+
+
+def _domain() -> Domain:
     known = ledger.deployment()
-    domain = market_domain(known.chain_id, known.market)
-    leaves: list[Leaf] = []
-    for row in json.loads(data)["receipts"]:
-        signed = row["receipt"] and SignedReceipt.from_json(row["receipt"])
-        digest = signed.digest(domain) if signed else ZERO_BYTES32
-        leaves.append((digest, from_hex(row["trade"]), row["run"], row["verdict"]))
-    return leaves
+    return market_domain(known.chain_id, known.market)

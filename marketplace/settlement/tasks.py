@@ -26,11 +26,19 @@ def cut_batches() -> None:
 
 @shared_task(throws=(NotDeployed,))
 def refund_overdue() -> None:
-    """Refund what no verdict reached in time and what was given up; end disputes that nobody answered."""
+    """Refund what no verdict reached in time, and what was given up."""
     now = int(time.time())
     actions.refund_given_up(now=now)
     actions.refund_overdue(now=now)
+
+
+@shared_task(throws=(NotDeployed,))
+def follow_disputes() -> None:
+    """Show the receipts that are asked for, end disputes that nobody rules on, and free the bonds that are left of them."""
+    now = int(time.time())
+    actions.answer_claims(now=now)
     actions.time_out_disputed(now=now)
+    actions.reclaim_bonds()
 
 
 @shared_task(throws=(NotDeployed,))

@@ -1,6 +1,6 @@
-"""Disputes by anybody with the bond: find what was decided about a trade, contest it, show receipts, see how it stands.
+"""Disputes by anybody with the bond: claim something about what was decided, show receipts, see what follows for whom.
 
-The exchange says where a trade was locked; the rest is read from the chain (what was decided, until when, who disputes)
+The exchange says where a trade was locked; the rest is read from the chain (what was decided, until when, who claims what)
 and from published evidence (receipts and their place under the verdict's root). Sources: IMarket.sol, docs/protocol.md 4.
 """
 
@@ -16,13 +16,14 @@ from suan.client.keystore import LocalKey
 from suan.client.locks import LockedBatch, NotLocked, read_batch
 from suan.client.rpc import Rpc
 from suan.client.sending import send
+from suan.client.standing import EVENTS, Told, standing
 from suan.core import encoding, ids
-from suan.core.contract import Outcome, OutcomeKind, abi, pack_outcomes, prove_records, receipts_tree
+from suan.core.contract import ANY_RUN, Claim, Outcome, OutcomeKind, Shown, abi, pack_outcomes, prove_records
 from suan.core.delivery import Receipt
+from suan.core.evidence import Answers, acknowledged
+from suan.core.settlement import open_claims, receipts_asked
 from suan.core.signing import Verdict
 from suan.core.units import format_tokens
-
-EVENTS = ("DisputeOpened", "ReceiptRevealed", "DisputeRuled", "TradeClosed")
 
 Json = dict[str, Any]
 
@@ -48,91 +49,116 @@ class Disputes:
     def address(self) -> str:
         return str(self.market.market["market"]).lower()
 
-    def open(self, trade_id: str, key: LocalKey) -> Json:
-        """Contest what was decided about a trade with the bond of `key`; returns `show`. The trade waits for a ruling.
+    def open(self, trade_id: str, key: LocalKey, *, claim: Claim, run: int | None = None) -> Json:
+        """Claim something about what was decided of a trade with the bond of `key`; returns `show`.
 
-        Raises UsageError while nothing was decided or the bond is not there, Reverted with the contract's reason (too
-        late, settled already).
+        run: whose receipt is asked for; of a slashed trade none. Raises UsageError while nothing was decided, for a claim that
+        nobody can make or without the bond, Reverted with the contract's reason (too late, settled already, somebody else's).
         """
         batch, index = self._batch(trade_id)
         decided = self._decided(batch, index)
+        kind = dict(decided.outcomes)[index].kind
+        if claim == Claim.NO_RECEIPT:
+            run = _asked_run(OutcomeKind(kind), run)
         bond = self._number("disputeBond")
         account = self._read("accountOf", key.address)
         if account["available"] < bond:
             raise UsageError(
-                f"a dispute takes a bond of {format_tokens(bond)} tokens, available in the Market; {key.address} has "
+                f"a claim takes a bond of {format_tokens(bond)} tokens, available in the Market; {key.address} has "
                 f"{format_tokens(account['available'])}: deposit first (`suan account faucet` on a test market)"
             )
         call = abi.encode_dispute(
             head=batch.head,
             outcomes=decided.outcomes,
             receipts_root=decided.receipts_root,
-            proven=prove_records([trade.record for trade in batch.trades.values()], [index]),
+            proven=self._proven(batch, index),
+            claim=claim,
+            run=ANY_RUN if run is None else run,
         )
         send(self.rpc, key, to=self.address, data=call)
         return self.show(trade_id)
 
-    def reveal(self, trade_id: str, run: int, key: LocalKey) -> Json:
-        """Show the receipt of one run of a disputed trade to the contract and the arbiters; returns `show`."""
+    def reveal(
+        self, trade_id: str, run: int | None, key: LocalKey, *, acknowledgement: Json | None = None
+    ) -> Json:
+        """Answer the claim that there is no receipt for `run` (of a slashed trade: no false receipt); returns `show`.
+
+        From published evidence, or by the exchange's `acknowledgement`: {receipt, signature, acknowledgement}. Whoever sends it
+        gets a tenth of the challenger's bond. Raises UsageError if nobody asks for this, or what is given does not answer it.
+        """
+        told = self._told(trade_id)
         batch, index = self._batch(trade_id)
         trade = ids.parse_id(trade_id, prefix="trd")
-        root = encoding.to_hex(self._decided(batch, index).receipts_root)
-        data = self.evidence.read("settlements", f"{root}.json")
-        if data is None:
-            raise UsageError(f"settlements/{root}.json is not published")
-        leaves, mine = [], None
-        for item in parse(data, f"settlements/{root}.json")["receipts"]:
-            receipt = None if item["receipt"] is None else Receipt.from_json(item["receipt"])
-            digest = encoding.ZERO_BYTES32 if receipt is None else receipt.digest(self.market.domain)
-            leaf = (
-                digest,
-                encoding.from_hex(item["trade"], length=32),
-                int(item["run"]),
-                int(item["verdict"]),
+        asked = {int(event["run"]): event for event in receipts_asked(open_claims(told.opened, told.ended))}
+        claimed = ANY_RUN if run is None else run
+        if told.closed or claimed not in asked:
+            raise UsageError(
+                f"nobody asks for this of {trade_id}; runs that are asked for: {sorted(asked) or 'none'}"
             )
-            leaves.append(leaf)
-            if leaf[1:3] == (trade, run) and receipt is not None:
-                mine = (leaf, receipt, encoding.from_hex(item["signature"]))
-        if mine is None:
-            raise UsageError(f"run {run} of {trade_id} has no receipt under {root}")
-        leaf, receipt, signature = mine
-        call = abi.encode_reveal(
-            batch=batch.head.id(),
-            record=batch.trades[trade].record,
-            words=receipt.encode_data(),
-            signature=signature,
-            verdict_of_run=leaf[3],
-            proof=receipts_tree(leaves).proof(leaves.index(leaf)),
-        )
+        opened = asked[claimed]
+        root = self._decided(batch, index, verdict=opened["verdict"]).receipts_root
+        if acknowledgement is None:
+            shown = self._published(root, trade_id, claimed, OutcomeKind(opened["kind"]))
+        else:
+            shown = _acknowledged(acknowledgement, trade, claimed, root)
+        record = batch.trades[trade].record
+        call = abi.encode_reveal(batch=batch.head.id(), record=record, run=claimed, shown=shown)
         send(self.rpc, key, to=self.address, data=call)
+        return self.show(trade_id)
+
+    def kept(self, trade_id: str, run: int) -> Json:
+        """{receipt, signature, acknowledgement} of a run as the exchange's API gives it."""
+        runs = {row["run"]: row for row in self.market.get(f"/trades/{trade_id}")["runs_detail"]}
+        if run not in runs or not runs[run].get("receipt_id"):
+            raise UsageError(f"the exchange shows no receipt of run {run} of {trade_id}")
+        found = self.market.get(f"/receipts/{runs[run]['receipt_id']}")
+        return {name: found[name] for name in ("receipt", "signature", "acknowledgement")}
+
+    def reclaim(self, trade_id: str, key: LocalKey) -> Json:
+        """Free the bonds of all claims that were open when their trade ended, whoever made them; returns `show`."""
+        told = self._told(trade_id)
+        left = receipts_asked(open_claims(told.opened, told.ended))
+        if not told.closed or not left:
+            raise UsageError(f"no bond of a claim about {trade_id} is left to be freed")
+        batch, index = self._batch(trade_id)
+        for event in left:
+            call = abi.encode_reclaim(head=batch.head, proven=self._proven(batch, index), run=event["run"])
+            send(self.rpc, key, to=self.address, data=call)
         return self.show(trade_id)
 
     def show(self, trade_id: str) -> Json:
-        """How the dispute of a trade stands, from the chain alone: {state, what follows, challenger, bond, deadlines, …}."""
-        trade = encoding.to_hex(ids.parse_id(trade_id, prefix="trd"))
-        found: dict[str, list[Json]] = {}
-        for name, values in self._logs([abi.event_topics(*EVENTS), trade]):
-            found.setdefault(name, []).append(values)
-        opened = found.get("DisputeOpened", [])
-        if not opened:
-            return {"trade_id": trade_id, "state": "not disputed"}
-        ruled, closed = found.get("DisputeRuled", []), found.get("TradeClosed", [])
-        first = opened[-1]
-        return {
-            "trade_id": trade_id,
-            "state": "ended" if closed else "open",
-            "challenger": first["challenger"],
-            "bond": format_tokens(first["bond"]),
-            "disputed": OutcomeKind(first["kind"]).word,
-            "disputed_units": str(first["units"]),
-            "reveal_by": first["reveal_by"],
-            "rule_by": first["rule_by"],
-            "receipts_revealed": [values["run"] for values in found.get("ReceiptRevealed", [])],
-            "ruled": OutcomeKind(ruled[-1]["kind"]).word if ruled else None,
-            "forfeited": format_tokens(ruled[-1]["forfeited"]) if ruled else None,
-            "reward": format_tokens(ruled[-1]["reward"]) if ruled else None,
-            "ended_as": OutcomeKind(closed[-1]["kind"]).word if closed else None,
-        }
+        """How the dispute of a trade stands, from the chain alone (`suan.client.standing`)."""
+        return standing(trade_id, self._told(trade_id), self._number("disputeWindow"))
+
+    def _told(self, trade_id: str) -> Told:
+        """What the chain says of a trade's dispute, in order."""
+        told = Told()
+        topics = [abi.event_topics(*EVENTS), encoding.to_hex(ids.parse_id(trade_id, prefix="trd"))]
+        for log in self._logs(topics):
+            name, values = abi.decode_event(log["topics"], log["data"])
+            told.add(name, values)
+            if name == "ReceiptRevealed":
+                block = self.rpc.block(int(log["blockNumber"], 16))
+                told.revealed_at.append(int(block["timestamp"], 16))
+        return told
+
+    def _published(self, root: bytes, trade_id: str, run: int, kind: OutcomeKind) -> Shown:
+        name = f"{encoding.to_hex(root)}.json"
+        data = self.evidence.read("settlements", name)
+        if data is None:
+            raise UsageError(f"settlements/{name} is not published; a provider answers with --acknowledged")
+        answers = Answers(parse(data, f"settlements/{name}")["receipts"], self.market.domain)
+        if answers.root != root:
+            raise UsageError(
+                f"settlements/{name} is not what its name says: its root is {answers.root.hex()}"
+            )
+        shown = answers.to(ids.parse_id(trade_id, prefix="trd"), run, kind)
+        if shown is None:
+            raise UsageError(f"settlements/{name} has nothing that answers this claim about {trade_id}")
+        return shown
+
+    def _proven(self, batch: LockedBatch, index: int) -> Any:
+        return prove_records([trade.record for trade in batch.trades.values()], [index])
 
     def _batch(self, trade_id: str) -> tuple[LockedBatch, int]:
         """The lock batch of a trade, and the trade's index in it."""
@@ -150,12 +176,12 @@ class Disputes:
                 f"the chain does not know {trade_id} as the exchange shows it: {error}"
             ) from error
 
-    def _decided(self, batch: LockedBatch, index: int) -> Decided:
-        """The newest verdict that names the trade with this index."""
-        topics = [abi.event_topics("BatchDecided"), encoding.to_hex(batch.head.id())]
-        query = {"address": self.address, "fromBlock": "0x0", "toBlock": "latest", "topics": topics}
-        for log in reversed(self.rpc.call("eth_getLogs", query)):
+    def _decided(self, batch: LockedBatch, index: int, *, verdict: str | None = None) -> Decided:
+        """The newest verdict that names the trade with this index, or the one with this hash."""
+        for log in reversed(self._logs([abi.event_topics("BatchDecided"), encoding.to_hex(batch.head.id())])):
             _, event = abi.decode_event(log["topics"], log["data"])
+            if verdict is not None and event["verdict"] != verdict:
+                continue
             name, call = abi.decode_call(self.rpc.transaction(log["transactionHash"])["input"])
             if name != "decide":
                 continue  # Sent through another contract: its arguments are not ours to guess.
@@ -164,14 +190,14 @@ class Disputes:
                 for row in call["outcomes"]
             ]
             root = encoding.from_hex(call["receipts_root"])
-            verdict = Verdict(batch.head.id(), pack_outcomes(outcomes), root)
-            if encoding.to_hex(verdict.struct_hash()) == event["verdict"] and index in dict(outcomes):
+            said = Verdict(batch.head.id(), pack_outcomes(outcomes), root)
+            if encoding.to_hex(said.struct_hash()) == event["verdict"] and index in dict(outcomes):
                 return Decided(outcomes, root, event["settle_after"])
         raise UsageError("nothing was decided about this trade yet, so there is nothing to dispute")
 
-    def _logs(self, topics: list[Any]) -> list[tuple[str, Json]]:
+    def _logs(self, topics: list[Any]) -> list[Json]:
         query = {"address": self.address, "fromBlock": "0x0", "toBlock": "latest", "topics": topics}
-        return [abi.decode_event(log["topics"], log["data"]) for log in self.rpc.call("eth_getLogs", query)]
+        return list(self.rpc.call("eth_getLogs", query))
 
     def _read(self, name: str, *arguments: Any) -> Json:
         data = self.rpc.read(self.address, abi.encode_call(name, *arguments), self.rpc.block_number())
@@ -179,3 +205,31 @@ class Disputes:
 
     def _number(self, name: str) -> int:
         return int(next(iter(self._read(name).values())))
+
+
+def _asked_run(kind: OutcomeKind, run: int | None) -> int:
+    """The run that a claim for a missing receipt names. Raises UsageError for what nobody can claim."""
+    if kind == OutcomeKind.SLASHED and run is None:
+        return ANY_RUN
+    if kind == OutcomeKind.SETTLED and run is not None:
+        return run
+    raise UsageError(
+        {
+            OutcomeKind.SLASHED: "of a slashed trade the receipt that was found false is asked for: leave out --run",
+            OutcomeKind.SETTLED: "say of which run there is no receipt: --run N",
+            OutcomeKind.REFUNDED: "the trade is refunded, which needs no receipt; claim wrong-count instead",
+        }[kind]
+    )
+
+
+def _acknowledged(document: Json, trade: bytes, run: int, root: bytes) -> Shown:
+    """Raises UsageError, FieldError for what is no acknowledged receipt of this run."""
+    try:
+        receipt = Receipt.from_json(document["receipt"])
+        signature = encoding.from_hex(document["signature"], field="signature", length=65)
+        said = encoding.from_hex(document["acknowledgement"], field="acknowledgement", length=65)
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"this is no acknowledged receipt: {error} is missing or has another form") from None
+    if (receipt.trade, receipt.run) != (trade, run):
+        raise UsageError("this receipt is of another trade or run, or its trade is slashed")
+    return acknowledged(receipt, signature, said, root=root)

@@ -13,11 +13,44 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+NAME = "diary.jsonl"
 Json = dict[str, Any]
+
+
+def acknowledged(folder: Path, trade: str, run: int) -> Json | None:
+    """{receipt, signature, acknowledgement} of a run whose receipt the exchange took, from the diary in `folder`: its provider's
+    proof. Only reads, so it may be asked while the agent runs.
+
+    None for a run that was not delivered from here, or to an exchange that gave no acknowledgement.
+    """
+    document: Json = {}
+    for line in _lines(folder / NAME):
+        if (line.get("trade"), line.get("run")) != (trade, run):
+            continue
+        if line["step"] == "ran":
+            document = line.get("document") or {}
+        elif line["step"] == "delivered" and line.get("acknowledgement") and document:
+            return document | {"acknowledgement": line["acknowledgement"]}
+    return None
+
+
+def _lines(path: Path) -> Iterator[Json]:
+    """What was written, in its order. Other lines are passed over: at worst a step that one announced is repeated."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for raw in file:
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                continue
+            if isinstance(line, dict) and "step" in line:
+                yield line
 
 
 @dataclass
@@ -36,10 +69,8 @@ class Diary:
     def __post_init__(self) -> None:
         (self.folder / "outputs").mkdir(parents=True, exist_ok=True, mode=0o700)
         self._cut_torn_line()
-        if self._path.exists():
-            with self._path.open(encoding="utf-8", errors="replace") as file:
-                for raw in file:
-                    self._read(raw)
+        for line in _lines(self._path):
+            self._read(line)
 
     def _cut_torn_line(self) -> None:
         """Cut off what a power loss left of a last line: the next line must not be written onto it."""
@@ -51,16 +82,15 @@ class Diary:
             if whole != len(data):
                 file.truncate(whole)
 
-    def _read(self, raw: str) -> None:
+    def _read(self, line: Json) -> None:
         try:
-            line = json.loads(raw)
             self._apply(line)
-        except (KeyError, TypeError, AttributeError, ValueError):
-            return  # not a line of ours: the step it may have announced is simply repeated
+        except (KeyError, TypeError):
+            return  # not a line of ours either
 
     @property
     def _path(self) -> Path:
-        return self.folder / "diary.jsonl"
+        return self.folder / NAME
 
     def _apply(self, line: Json) -> None:
         key = (line.get("trade", ""), line.get("run", -1))
@@ -113,8 +143,9 @@ class Diary:
         """Where the output of a run lies until it is delivered."""
         return self.folder / "outputs" / f"{trade}-{run}"
 
-    def closed(self, trade: str, run: int, *, refused: str = "") -> None:
-        """The exchange took the receipt, or refused it for good with a reason."""
-        step = {"step": "refused", "reason": refused} if refused else {"step": "delivered"}
+    def closed(self, trade: str, run: int, *, acknowledgement: str = "", refused: str = "") -> None:
+        """The exchange took the receipt and signed that it has it, or refused it for good with a reason."""
+        taken = {"step": "delivered", "acknowledgement": acknowledgement}
+        step = {"step": "refused", "reason": refused} if refused else taken
         self._write(step | {"trade": trade, "run": run})
         self.output_path(trade, run).unlink(missing_ok=True)

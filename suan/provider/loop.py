@@ -238,11 +238,11 @@ class Agent:
             return
         try:
             self.market.upload(output)
-            self.market.post("/receipts", document)
+            taken = self.market.post("/receipts", document)
         except Rejected as error:
             if error.status in STATUSES_THAT_PASS or error.code in REFUSALS_THAT_PASS:
                 raise
             log.error("receipt of %s run %d refused: %s", *key, error)
             self.diary.closed(*key, refused=str(error))
             return
-        self.diary.closed(*key)
+        self.diary.closed(*key, acknowledgement=str(taken.get("acknowledgement", "")))

@@ -19,7 +19,7 @@ from suan.client.errors import Rejected, Unreachable
 from suan.client.locks import LockedBatch, LockedTrade, NotLocked, read_batch
 from suan.client.rpc import Rpc
 from suan.core import encoding, ids, signing
-from suan.core.contract import KeySet, Outcome, ReceiptVerdict, abi, pack_outcomes, receipts_root
+from suan.core.contract import KeySet, Outcome, ReceiptLeaf, ReceiptVerdict, abi, pack_outcomes, receipts_root
 from suan.core.delivery import ExitReason, Expected, Receipt, check_receipt
 from suan.core.orders import BidTerms, OfferTerms, product_by_id
 from suan.core.settlement import Judgement, VerifiedRun, level_of, outcome_of
@@ -92,19 +92,20 @@ class Judge:
             raise Refusal("; ".join(faults) or "the outcomes do not follow from the receipts", mine)
         return Verdict(batch.head.id(), pack_outcomes(outcomes), root).digest(self.market.domain)
 
-    def _leaf(self, item: Json) -> tuple[bytes, bytes, int, int]:
+    def _leaf(self, item: Json) -> ReceiptLeaf:
         digest = encoding.ZERO_BYTES32
         if item["receipt"] is not None:
             digest = Receipt.from_json(item["receipt"]).digest(self.market.domain)
-        return digest, encoding.from_hex(item["trade"], length=32), int(item["run"]), int(item["verdict"])
+        trade = encoding.from_hex(item["trade"], length=32)
+        return digest, trade, int(item["run"]), int(item["verdict"]), int(item["units"])
 
     def _run(self, locked: LockedTrade, item: Json) -> tuple[VerifiedRun, str]:
         """What one published run is worth, and in words where its published verdict is another one."""
         run, said = int(item["run"]), ReceiptVerdict(item["verdict"])
         if item["receipt"] is None:
-            return VerifiedRun.missing(
-                run
-            ), "" if said is ReceiptVerdict.MISSING else f"run {run} has no receipt"
+            missing = VerifiedRun.missing(run)
+            fault = "" if said is ReceiptVerdict.MISSING else f"run {run} has no receipt"
+            return missing, fault or _misbilled(missing, locked, item)
         receipt = Receipt.from_json(item["receipt"])
         self._signed(locked, receipt, str(item["signature"]))
         reason, level = ExitReason(receipt.exit_reason), level_of(product_by_id(locked.bid.product).symbol)
@@ -115,7 +116,8 @@ class Judge:
         else:
             verdict, counted, words = ReceiptVerdict.ACCEPTED, 0, "the provider's own word against itself"
         fault = "" if verdict is said else f"run {run} is {words}, not {said.name.lower()}"
-        return VerifiedRun(run, verdict, reason, WorkUnits(counted)), fault
+        verified = VerifiedRun(run, verdict, reason, WorkUnits(counted))
+        return verified, fault or _misbilled(verified, locked, item)
 
     def _finding(self, locked: LockedTrade, receipt: Receipt) -> Finding:
         """The judgement on one receipt by running its job again; each is run once."""
@@ -228,6 +230,14 @@ def _trade(batch: LockedBatch, trade: bytes) -> LockedTrade:
     if trade not in batch.trades:
         raise Refusal(f"trade 0x{trade.hex()} is not in the lock batch")
     return batch.trades[trade]
+
+
+def _misbilled(run: VerifiedRun, locked: LockedTrade, item: Json) -> str:
+    """In words, where the leaf of a run bills it something else."""
+    right = int(run.billed(WorkUnits(locked.record.ceiling)))
+    return (
+        "" if int(item["units"]) == right else f"run {run.run} is billed {item['units']} units, not {right}"
+    )
 
 
 def _row(trade: bytes, outcome: Outcome) -> Json:

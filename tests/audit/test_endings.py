@@ -1,6 +1,5 @@
 """Every way in which a trade or a session ends, on a real chain: an honest audit agrees with each, and a lie about it is named."""
 
-import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,19 +16,16 @@ from suan.core.contract.records import (
     Outcome,
     OutcomeKind,
     Session,
-    receipts_tree,
 )
-from suan.core.delivery.receipts import Receipt
 from suan.core.signing.structs import (
     SIDE_BUY,
     SIDE_SELL,
     Migration,
     Voucher,
 )
-from suan.core.signing.typed import layout
-from tests.audit.endings.locked import Locked, agrees, audited, decided, lock, names
+from tests.audit.endings.locked import agrees, audited, decided, lock, names
 from tests.audit.recorded import said
-from tests.audit.traded_market import CEILING, TOKEN, Placed, TradedMarket
+from tests.audit.traded_market import TOKEN, Placed, TradedMarket
 from tests.core.signing.keys import Key
 
 pytestmark = [pytest.mark.slow, pytest.mark.chain]
@@ -65,84 +61,6 @@ def test_a_verdict_waits_for_its_window_and_is_paid_then(market: TradedMarket) -
         (said("BatchSettled", "bits", lambda bits: bits ^ 1), "trades settled"),
         (said("TradeClosed", "outcome", lambda word: word + 1), "outcome"),
     )
-
-
-def test_disputes_end_by_arbiters_or_by_time(market: TradedMarket) -> None:
-    batch = decided(market)
-    for index in range(6):
-        batch.dispute(index)
-    agrees(market)
-    batch.rule(0, batch.outcome(0))
-    batch.rule(1, REFUNDED)
-    batch.rule(2, Outcome(OutcomeKind.SLASHED, 0, CEILING // 100))
-    half = batch.outcome(3)
-    batch.rule(3, Outcome(OutcomeKind.SETTLED, 1, max(CEILING // 10, half.units // half.runs_delivered)))
-    reveal(batch, 4)
-    agrees(market)
-    market.wait(market.made["dispute_window"])
-    batch.time_out(5)  # Nobody revealed a receipt: it is refunded.
-    market.settle(batch.said, batch.records)
-    market.wait(market.made["dispute_window"])
-    batch.time_out(4)  # A receipt was revealed and nobody ruled: it stands.
-    assert agrees(market).trades_open == 0
-    names(
-        market,
-        (said("DisputeRuled", "reward", lambda value: value + 1), "reward of the dispute"),
-        (said("DisputeRuled", "forfeited", lambda value: value - 1), "forfeited of the dispute"),
-        (said("DisputeOpened", "rule_by", lambda value: value + 1), "end of the time to rule"),
-        (said("DisputeOpened", "bond", lambda value: value + 1), "bond of the dispute"),
-        (said("ReceiptRevealed", "run", lambda value: value + 1), "run of the revealed receipt"),
-    )
-
-
-def test_a_provider_disputes_what_it_was_denied_and_a_wrong_challenger_pays(market: TradedMarket) -> None:
-    batch = decided(market)
-    batch.dispute(0, batch.records[0].provider)
-    batch.rule(0, REFUNDED)
-    batch.dispute(1, batch.records[1].provider)
-    batch.dispute(2, batch.records[2].buyer)
-    batch.rule(2, REFUNDED)
-    market.wait(2 * market.made["dispute_window"])
-    batch.time_out(1)
-    market.settle(batch.said, batch.records)
-    assert agrees(market).trades_open == 0
-
-
-def reveal(batch: Locked, index: int) -> None:
-    market, record = batch.market, batch.records[index]
-    root = encoding.to_hex(batch.said["receipts_root"])
-    document = json.loads((market.evidence / "settlements" / f"{root}.json").read_bytes())
-    leaves, mine = [], None
-    for item in document["receipts"]:
-        receipt = Receipt.from_json(item["receipt"])
-        leaf = (receipt.digest(market.domain), receipt.trade, receipt.run, item["verdict"])
-        leaves.append(leaf)
-        if receipt.trade == record.trade and mine is None:
-            mine = (leaf, receipt, item["signature"])
-    assert mine is not None
-    leaf, receipt, signature = mine
-    proof = receipts_tree(leaves).proof(leaves.index(leaf))
-    batch.send(
-        abi.encode_reveal(
-            batch=batch.said["head"].id(),
-            record=record,
-            words=receipt_words(receipt),
-            signature=encoding.from_hex(signature),
-            verdict_of_run=leaf[3],
-            proof=proof,
-        )
-    )
-
-
-def receipt_words(receipt: Receipt) -> bytes:
-    """The fields as EIP-712 encodes them, one word each; text by its hash."""
-    words = []
-    for kind, _, name in layout(Receipt.TYPE):
-        value = getattr(receipt, name)
-        if kind == "string":
-            value = encoding.keccak(value.encode())
-        words.append(value if isinstance(value, bytes) else value.to_bytes(32, "big"))
-    return b"".join(words)
 
 
 def test_trades_end_by_time(market: TradedMarket) -> None:

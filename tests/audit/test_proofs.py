@@ -154,11 +154,16 @@ def test_the_places_of_storage_are_those_of_the_compiler() -> None:
     assert layout.MEMBERS == {entry["label"]: layout.STATE + int(entry["slot"]) for entry in state["members"]}
     (dispute,) = [kind for name, kind in table["types"].items() if name.startswith("t_struct(Dispute)")]
     assert [(entry["label"], int(entry["slot"]), entry["offset"]) for entry in dispute["members"]] == [
-        ("challenger", 0, 0),
-        ("bond", 0, 20),
-        ("revealBy", 1, 0),
-        ("ruleBy", 1, 5),
-        ("revealed", 1, 10),
-        ("outcome", 1, 11),
-        ("evidence", 2, 0),
+        ("claimBy", 0, 0),
+        ("revealBy", 0, 5),
+        ("ruleBy", 0, 10),
+        ("missing", 0, 15),
+        ("unbilled", 0, 19),
+        ("challenger", 1, 0),
+        ("claim", 1, 20),
+        ("second", 2, 0),
+        ("secondClaim", 2, 20),
+        ("outcome", 3, 0),
+        ("verdict", 3, 14),
+        ("evidence", 4, 0),
     ]

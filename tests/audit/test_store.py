@@ -48,7 +48,7 @@ def test_the_books_own_classes_come_back_and_no_others() -> None:
         [OrderState(2, 2**52, 5, ended=True), OrderState()],
         TradeView(RECORD, OFFER, BID, "0xab", 3, "0xcd", "0xef", {"kind": 1, "batch": None}),
         VerdictView("0xba", "0x00", 5, 7, {0: (1, 2, 3), 2: (0, 0, 0)}),
-        DisputeView("0xcc", 1, 2, 3, (1, 2, 3), "0x00", revealed=True),
+        DisputeView(1, 2, 3, (1, 2, 3), "0xaa", "0x00", 1, 2, [("0xcc", 2)]),
     ):
         assert known.decode(known.encode(value)) == value
 

@@ -226,10 +226,11 @@ class TradedMarket:
             for run in range(record.first_run, record.first_run + record.runs):
                 receipt = self.receipt(record, run)
                 digest = receipt.digest(self.domain)
-                leaves.append((digest, record.trade, run, int(ReceiptVerdict.ACCEPTED)))
-                items.append(self._item(record, receipt, self.agents[record.provider].sign(digest)))
                 counted = work_units(receipt.counters, "cpu.fp64")
                 runs.append(VerifiedRun(run, ReceiptVerdict.ACCEPTED, ExitReason.OK, counted))
+                units = runs[-1].billed(WorkUnits(CEILING))
+                leaves.append((digest, record.trade, run, int(ReceiptVerdict.ACCEPTED), units))
+                items.append(self._item(receipt, self.agents[record.provider].sign(digest), units))
             outcomes.append(outcome_of(record, runs))
         root, head = receipts_root(leaves), self.head(records)
         self._publish("settlements", f"{to_hex(root)}.json", {
@@ -270,11 +271,11 @@ class TradedMarket:
             ended_at=record.deliver_by - 3499,
         )  # fmt: skip
 
-    def _item(self, record: Record, receipt: Receipt, signature: bytes) -> Json:
+    def _item(self, receipt: Receipt, signature: bytes, units: int) -> Json:
         counters = {name: str(getattr(receipt, name)) for name in (*Counters.__dataclass_fields__, "fuel")}
         return {
-            "trade": to_hex(record.trade), "run": receipt.run, "receipt": receipt.to_json(), "signature": to_hex(signature),
-            "verdict": int(ReceiptVerdict.ACCEPTED), "reason": "", "confirmed_by": "",
+            "trade": to_hex(receipt.trade), "run": receipt.run, "receipt": receipt.to_json(), "signature": to_hex(signature),
+            "verdict": int(ReceiptVerdict.ACCEPTED), "units": str(units), "reason": "", "confirmed_by": "",
             "recount": {
                 "exit_reason": receipt.exit_reason, "output": to_hex(receipt.output), **counters,
                 "engine": receipt.engine, "work_units": str(work_units(receipt.counters, "cpu.fp64")),

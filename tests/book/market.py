@@ -49,6 +49,7 @@ def write_deployment(var: Path, **changes: Any) -> Deployment:
         "pool",
         "rerun_account",
         "admin",
+        "acknowledger",
     )
     addresses = {name: Key(f"deployed {name}").address for name in names}
     content: dict[str, Any] = {

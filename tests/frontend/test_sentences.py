@@ -106,6 +106,22 @@ def test_every_event_of_the_contracts_is_told(name: str):
     assert told and "{" not in told and "None" not in told
 
 
+def test_a_dispute_says_what_is_claimed_of_which_run_and_how_it_ended():
+    from frontend.explorer.sentences import event_sentence
+
+    about = {"trade": word(1), "challenger": BUYER, "bond": TOKEN, "kind": 1, "claim": 1, "run": 3}
+    opened = about | {"reveal_by": 1_800_000_000, "rule_by": 1_800_000_600}
+    told = text(event_sentence("DisputeOpened", opened))
+    assert "(settled), claiming that there is no receipt (run 3)" in told
+    wrong = text(event_sentence("DisputeOpened", opened | {"claim": 3, "run": 2**32 - 1}))
+    assert "claiming that the outcome is not what the receipts give (no run named)" in wrong
+    ended = about | {"opponent": PROVIDER, "forfeited": TOKEN // 10, "reward": 0}
+    assert "0.1" in text(event_sentence("ClaimEnded", ended))
+    for reason, words in ((1, "arbiters ruled"), (2, "was not shown"), (3, "stands as decided")):
+        end = {"trade": word(1), "kind": 0, "reason": reason}
+        assert words in text(event_sentence("DisputeEnded", end))
+
+
 def test_an_event_without_a_sentence_or_with_other_arguments_is_still_readable():
     from frontend.explorer.sentences import event_sentence, transaction_sentence
 

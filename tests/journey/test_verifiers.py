@@ -200,6 +200,7 @@ def test_one_liar_changes_nothing_and_when_all_lie_a_stranger_disputes_and_wins(
         three.stop("otto")
         second = trade_of(buyer, vera, agent, ceiling)
         signed_by(three, buyer, second, "ines")
+        a_receipt_that_is_asked_for_is_shown_by_the_exchange(three, second, tmp_path / "stranger.json")
 
     # A lying agent, believed by the exchange alone: Ines and Otto recompute, refuse, and nothing is decided.
     three.start("otto")
@@ -229,6 +230,24 @@ def test_one_liar_changes_nothing_and_when_all_lie_a_stranger_disputes_and_wins(
     assert final.exit_code == 0, final.output
 
 
+def a_receipt_that_is_asked_for_is_shown_by_the_exchange(three: Three, trade: str, key_file: Path) -> None:
+    """A stranger who claims that an honest trade has no receipt pays a tenth of the bond to hear that it has."""
+    flags = ("--rpc", three.rpc_url, "--json")
+    opened = three.suan(
+        "dispute", "open", trade, "--claim", "no-receipt", "--run", "0", "--key", str(key_file), *flags
+    )
+    assert opened.exit_code == 0, opened.output
+    assert json.loads(opened.stdout)["ends_as"] == "refunded"
+
+    def claim() -> dict[str, Any]:
+        (found,) = json.loads(three.suan("dispute", "show", trade, *flags).stdout)["claims"]
+        return dict(found)
+
+    wait_until("the exchange to show the receipt", lambda: claim()["state"] == "ended")
+    lost, bond = units.parse_tokens(claim()["forfeited"]), units.parse_tokens(claim()["bond"])
+    assert lost == bond // 10
+
+
 def a_stranger_disputes_and_wins(
     three: Three, third: str, wallet: LocalKey, key_file: Path, victim: Suan, cirrus: Suan
 ) -> None:
@@ -240,12 +259,12 @@ def a_stranger_disputes_and_wins(
     assert "recomputation" in named, named
     before = {who: balance(three, who) for who in (wallet.address, party(victim), party(cirrus))}
     flags = ("--rpc", three.rpc_url, "--key", str(key_file), "--json")
-    opened = three.suan("dispute", "open", third, *flags)
+    opened = three.suan("dispute", "open", third, "--claim", "false-receipt", "--run", "0", *flags)
     assert opened.exit_code == 0, opened.output
     shown = json.loads(opened.stdout)
-    assert (shown["state"], shown["challenger"], shown["disputed"]) == ("open", wallet.address, "settled")
-    revealed = three.suan("dispute", "reveal", third, "0", *flags)
-    assert revealed.exit_code == 0 and json.loads(revealed.stdout)["receipts_revealed"] == [0]
+    (claim,) = shown["claims"]
+    assert (shown["state"], shown["disputed"]) == ("open", "settled")
+    assert (claim["claim"], claim["run"], claim["challenger"]) == ("false receipt", 0, wallet.address)
 
     # The arbiter recomputes and rules; who was right has the bond back and a reward, who lied pays, the buyer is whole.
     ruled = three.manage("manage.py", "rule_dispute", third, "slashed")
@@ -253,9 +272,10 @@ def a_stranger_disputes_and_wins(
     wait_until("the ruling", lambda: victim.get(f"/trades/{third}")["status"] == "slashed")
     again = three.suan("dispute", "show", third, "--rpc", three.rpc_url, "--json")
     ended = json.loads(again.stdout)
-    assert (ended["state"], ended["ruled"], ended["ended_as"]) == ("ended", "slashed", "slashed")
-    reward = units.parse_tokens(ended["reward"])
-    assert reward > 0 and units.parse_tokens(ended["forfeited"]) == 0
+    assert (ended["state"], ended["because"], ended["ended_as"]) == ("ended", "arbiters ruled", "slashed")
+    (claim,) = ended["claims"]
+    reward = units.parse_tokens(claim["reward"])
+    assert reward > 0 and units.parse_tokens(claim["forfeited"]) == 0
     after = {who: balance(three, who) for who in before}
     trade = victim.get(f"/trades/{third}")
     locked, bond, slashed = map(

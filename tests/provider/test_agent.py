@@ -17,7 +17,7 @@ from suan.client.api import Suan
 from suan.core import encoding, signing
 from suan.core.delivery.receipts import Receipt
 from suan.core.units import Mflops
-from suan.provider.diary import Diary
+from suan.provider.diary import Diary, acknowledged
 from suan.provider.loop import Agent
 from suan.runtime.runner import RunRequest, RunResult
 from suan.runtime.wasm.run import run_job
@@ -26,6 +26,7 @@ from tests.runtime import jobs
 
 NBODY = layout.PROJECT / "examples" / "build" / "nbody.wasm"
 STDIN = b"100"
+ACKNOWLEDGED = "0x" + "ac" * 65
 MARKET = {"chain_id": 31337, "market": "0x" + "11" * 20, "registry": "0x" + "22" * 20}
 TRADE = "trd_0x" + "ab" * 32
 LEASE = {
@@ -78,7 +79,7 @@ class Counter:
         if self.refusal is not None:
             return self.refusal
         self.receipts.append(request.json())
-        return Reply(201, {})
+        return Reply(201, {"acknowledgement": ACKNOWLEDGED})
 
 
 @pytest.fixture
@@ -168,6 +169,7 @@ def test_an_agent_killed_before_its_delivery_delivers_from_disk_without_running_
     )
     digest = receipt.digest(later.market.domain)
     assert signing.recover(digest, encoding.from_hex(document["signature"])) == later.key.address
+    assert acknowledged(folder, TRADE, 3) == document | {"acknowledgement": ACKNOWLEDGED}
     assert downloads(server) == ran, "the job was fetched, so it was run again"
     assert steps(folder).count("ran") == 1 and steps(folder)[-1] == "delivered"
     assert not later.step(pool), "there is nothing left to do"

@@ -4,7 +4,7 @@ import json
 import threading
 from pathlib import Path
 
-from suan.provider.diary import Diary
+from suan.provider.diary import Diary, acknowledged
 
 DOCUMENT = {"receipt": {"output": "0x00"}, "signature": "0x01"}
 TRADE = "trd_0x" + "11" * 32
@@ -52,6 +52,18 @@ def test_a_closed_run_is_remembered_without_its_bytes(tmp_path: Path) -> None:
         assert found.delivered == {(TRADE, 0), (TRADE, 1)}
         assert not found.output_path(TRADE, 0).exists()
         assert found.results[(TRADE, 0)] == {}
+
+
+def test_the_acknowledgement_of_a_receipt_is_found_again_with_the_receipt(tmp_path: Path) -> None:
+    diary = Diary(tmp_path)
+    for run in (0, 1, 2):
+        diary.ran(TRADE, run, DOCUMENT | {"run": run}, b"output")
+    diary.closed(TRADE, 0, acknowledgement="0x02")
+    diary.closed(TRADE, 1, refused="run: already delivered")
+    assert acknowledged(tmp_path, TRADE, 0) == DOCUMENT | {"run": 0, "acknowledgement": "0x02"}
+    assert acknowledged(tmp_path, TRADE, 1) is None  # refused
+    assert acknowledged(tmp_path, TRADE, 2) is None  # not delivered
+    assert acknowledged(tmp_path / "elsewhere", TRADE, 0) is None
 
 
 def test_several_threads_write_whole_lines(tmp_path: Path) -> None:

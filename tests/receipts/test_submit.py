@@ -5,6 +5,9 @@ import time
 from marketplace.delivery import actions as delivery
 from marketplace.receipts.models import Receipt
 from suan.core.delivery.leases import LeaseRules
+from suan.core.encoding import from_hex
+from suan.core.ids import parse_id
+from suan.core.signing import ReceiptAcknowledgement, market_domain, recover
 from tests.book.market import problem
 from tests.core.signing.keys import Key
 
@@ -21,6 +24,10 @@ def test_a_receipt_is_taken_once_and_a_repeat_gets_the_same_answer(exchange):
     again = exchange.provider.post("/receipts", body)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
+    known = exchange.world.known
+    said = ReceiptAcknowledgement(parse_id(first.json()["receipt_id"]))
+    digest = said.digest(market_domain(known.chain_id, known.market))
+    assert recover(digest, from_hex(first.json()["acknowledgement"])) == known.acknowledger
     exchange.verify()
     assert exchange.provider.post("/receipts", body).json()["status"] == "accepted"
     other = exchange.signed(lease, result, fuel=result.fuel + 1)

@@ -70,8 +70,11 @@ def test_the_published_document_rebuilds_the_root_and_the_outcomes_on_chain(exch
     leaves = []
     for row in document["receipts"]:
         digest = from_hex(receipt["receipt_id"][4:]) if row["receipt"] else bytes(32)
-        leaves.append((digest, from_hex(row["trade"]), row["run"], row["verdict"]))
-    assert [row["verdict"] for row in document["receipts"]] == [1, 0]  # accepted; none came
+        leaves.append((digest, from_hex(row["trade"]), row["run"], row["verdict"], int(row["units"])))
+    assert [(row["verdict"], row["units"] != "0") for row in document["receipts"]] == [
+        (1, True),
+        (0, False),
+    ]  # none came
     assert to_hex(receipts_root(leaves)) == settlement.receipts_root
     (sealed,) = ledger.events(name="BatchDecided")
     assert sealed.args["receipts_root"] == settlement.receipts_root

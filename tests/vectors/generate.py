@@ -250,7 +250,7 @@ def receipt_proof_file() -> bytes:
     """A proof file as the API gives it, of one of eleven runs."""
     chain = Chain("suan receipt proof")
     trade = chain.word()
-    leaves = [(chain.word(), trade, run, 1 + run % 3) for run in range(11)]
+    leaves = [(chain.word(), trade, run, 1 + run % 3, 1_000 * run) for run in range(11)]
     anchor = Anchor(chain.word(), CHAIN_ID, MARKET, to_hex(chain.word()), 4_711, to_hex(chain.word()))
     return receipt_proof(leaves, 7, anchor)
 

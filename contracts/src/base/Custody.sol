@@ -32,6 +32,7 @@ abstract contract Custody is IMarket, EIP712, Nonces {
     address public immutable treasury;
     address public immutable pool;
     address public immutable rerunAccount;
+    address public immutable acknowledger;
     uint16 public immutable feeBps;
     uint16 public immutable bondBps;
     uint96 public immutable bondFloorPrice;
@@ -64,7 +65,7 @@ abstract contract Custody is IMarket, EIP712, Nonces {
     constructor(Parameters memory p) EIP712("Suan", "1") {
         if (
             p.token == address(0) || p.registry == address(0) || p.admin == address(0) || p.treasury == address(0)
-                || p.pool == address(0) || p.rerunAccount == address(0)
+                || p.pool == address(0) || p.rerunAccount == address(0) || p.acknowledger == address(0)
         ) revert ZeroAddress();
         if (p.feeBps > FEE_BPS_MAX) revert ParameterTooLarge(p.feeBps, FEE_BPS_MAX);
         if (p.bondBps > Amounts.BPS) revert ParameterTooLarge(p.bondBps, Amounts.BPS);
@@ -81,6 +82,7 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         treasury = p.treasury;
         pool = p.pool;
         rerunAccount = p.rerunAccount;
+        acknowledger = p.acknowledger;
         feeBps = p.feeBps;
         bondBps = p.bondBps;
         bondFloorPrice = p.bondFloorPrice;
@@ -221,7 +223,8 @@ abstract contract Custody is IMarket, EIP712, Nonces {
             disputeBond: disputeBond,
             arbiterSet: arbiterSet,
             domain: _domainSeparatorV4(),
-            registry: address(registry)
+            registry: address(registry),
+            acknowledger: acknowledger
         });
     }
 

@@ -10,7 +10,7 @@ import {IMarketEvents} from "./IMarketEvents.sol";
 /// - accept(): the buyer alone pays the whole lock; for less the provider signs too;
 /// - decide() and, one dispute window later, settle(): k of n verifiers of the set that both orders name. Nothing moves inside
 ///   the window, so whatever a dispute rules is there to be paid in full;
-/// - dispute(), then rule() by the arbiters or timeOut() by anybody;
+/// - dispute(), then reveal(), rule() by the arbiters or timeOut() by anybody;
 /// - giveUp() by its provider and, if no verdict comes within a dispute window, refund() by anybody;
 /// - refund() by anybody once the verifiers were silent too long, whatever was delivered: nobody is paid for work that k
 ///   verifiers did not recompute, and saying that they did is a verdict.
@@ -153,31 +153,34 @@ interface IMarket is IMarketEvents {
 
     // ------------------------------------------------------------------------------------------------ disputes
 
-    /// @notice Dispute what was decided about one trade, inside the window. The caller's bond is locked; the trade waits for a
-    /// ruling.
-    /// @dev Anybody with disputeBond available. `proven` holds the one record. Reverts with InvalidProof, TradeNotOpen,
-    /// TooLate, InsufficientAvailable, and InvalidOutcome for an outcome that settle() refuses anyway.
-    function dispute(BatchHead calldata head, Verdict calldata verdict, Proven calldata proven) external;
+    /// @notice Claim something about what was decided of one trade, inside the window, with the caller's bond:
+    /// - 1, no receipt: nobody has a receipt for `run` of a paid trade; of a slashed one, that any receipt was found false (`run` is
+    ///   2^32 - 1). Whoever has it shows it (reveal()), which ends the claim; else the trade is refunded. Each run is a claim of its own;
+    /// - 2, false receipt, and 3, wrong count: arbiters must rule. One more challenger may join the first.
+    /// The first claim takes the trade out of its verdict. All deadlines count from the end of the verdict's window, whoever
+    /// claims when: one window more to reveal, two to rule.
+    /// @dev Anybody with disputeBond available. `proven` holds the one record. Claims 2 and 3 also for half a window after a receipt
+    /// was revealed, by whoever could not see it before. Reverts with InvalidProof, TradeNotOpen, NotDisputed (by another verdict),
+    /// TooLate, InvalidClaim, ClaimTaken, InsufficientAvailable.
+    function dispute(BatchHead calldata head, Verdict calldata verdict, Proven calldata proven, uint8 claim, uint32 run)
+        external;
 
-    /// @notice Show the receipt of one run that the disputed verdict rests on: its words, its agent's signature, and the proof of
-    /// the leaf (receipt digest, trade, run, verdict of the run) under the verdict's root.
-    /// @dev Anybody, before revealBy; the evidence store or the provider has it. A settled outcome that nobody backs with a
-    /// receipt falls. Reverts with NotDisputed, TooLate, InvalidReceipt, InvalidSignature.
-    function reveal(
-        bytes32 batchId,
-        Record calldata record,
-        bytes calldata words,
-        bytes calldata signature,
-        uint8 verdictOfRun,
-        bytes32[] calldata proof
-    ) external;
+    /// @notice Answer the claim that there is no receipt for `run`. The claim ends; of its bond a tenth goes to the caller, for the gas.
+    /// Of a paid run: the leaf under the disputed verdict's root that bills it, with the receipt that the provider's agent
+    /// signed; or that receipt with the exchange's acknowledgement, so that evidence that is withheld convicts nobody; or the leaf
+    /// that bills nothing for it, as long as no more such runs were shown than the outcome leaves out. Of a slash: the leaf of
+    /// a rejected receipt, with it.
+    /// @dev Anybody, before revealBy; the provider's agent, the exchange or the evidence store has it. Reverts with NotDisputed (no
+    /// such claim), TooLate, InvalidReceipt, InvalidSignature.
+    function reveal(bytes32 batchId, Record calldata record, uint32 run, Shown calldata shown) external;
 
     /// @notice End a disputed trade by ruling of the arbiters: any outcome that the trade can have. If it differs from what was
-    /// decided the challenger is paid by the side to which the ruling leaves less than the decision did, if there is one; else, or
-    /// if that side is the challenger, the challenger's bond goes to the side it attacked.
+    /// decided its challengers share a reward, at most a bond, from the side to which the ruling leaves less than the decision
+    /// did, if there is one (from the pool after a slash); else, and if that side is a challenger itself, the challenger's bond
+    /// goes to the side it attacked.
     /// @dev Anybody who holds k of n signatures of the arbiter set over Ruling(bytes32 batch,bytes32 trade,uint8 kind,uint32
-    /// runsDelivered,uint64 units), before ruleBy. Reverts with InvalidProof, NotDisputed, TooLate, WrongKeySet,
-    /// QuorumNotReached, InvalidOutcome.
+    /// runsDelivered,uint64 units), before ruleBy, of trades about which claim 2 or 3 was made. Reverts with InvalidProof,
+    /// NotDisputed, TooLate, WrongKeySet, QuorumNotReached, InvalidOutcome.
     function rule(
         BatchHead calldata head,
         KeySet calldata arbiters,
@@ -186,10 +189,14 @@ interface IMarket is IMarketEvents {
         bytes[] calldata signatures
     ) external;
 
-    /// @notice End a disputed trade without a ruling. A settled outcome without a revealed receipt falls after revealBy: the
-    /// trade is refunded and the challenger was right. Any other stands after ruleBy, and the challenger's bond is free.
+    /// @notice End a disputed trade without a ruling: refunded from revealBy on if a receipt is missing; else as decided, from ruleBy
+    /// on, or if nobody claimed that arbiters must rule, as soon as nobody can any more. All bonds are free, nobody is rewarded.
     /// @dev Anybody. Reverts with InvalidProof, NotDisputed, TooEarly.
     function timeOut(BatchHead calldata head, Proven calldata proven) external;
+
+    /// @notice Free the bond of a claim for the receipt of `run` that was still open when the trade ended.
+    /// @dev Anybody. Reverts with InvalidProof, NotDisputed (no such claim, or the trade has not ended).
+    function reclaim(BatchHead calldata head, Proven calldata proven, uint32 run) external;
 
     // ------------------------------------------------------------------------------------------------ sessions
 
@@ -242,11 +249,15 @@ interface IMarket is IMarketEvents {
     /// @notice Payments and bonds, base units, that are locked in trades of the set; never more than its payout cap.
     function exposureOf(bytes32 verifierSet) external view returns (uint256);
 
-    /// @notice Who disputes a trade, with which bond, until when a receipt may be revealed and arbiters may rule.
+    /// @notice Who claims that arbiters must rule on a trade (zero: nobody), until when such claims may be made, receipts be shown and
+    /// arbiters rule, and how many receipts are asked for. All zero for a trade that is not disputed (any more).
     function disputeOf(bytes32 batchId, uint256 index)
         external
         view
-        returns (address challenger, uint96 bond, uint40 revealBy, uint40 ruleBy, bool revealed);
+        returns (address challenger, address second, uint40 claimBy, uint40 revealBy, uint40 ruleBy, uint32 missing);
+
+    /// @notice Who asks for the receipt of a run of a trade.
+    function claimOf(bytes32 batchId, uint256 index, uint32 run) external view returns (address);
 
     /// @notice From when on anybody may refund a trade because its provider gave it up, if it is open then; zero if it did not.
     function refundableFrom(bytes32 batchId, uint256 index) external view returns (uint256);

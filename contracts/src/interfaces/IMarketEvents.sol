@@ -66,6 +66,10 @@ interface IMarketEvents is IMarketTypes {
     error TooLate(bytes32 trade, uint256 until);
     /// @notice The trade is not disputed (any more).
     error NotDisputed(bytes32 trade);
+    /// @notice Nobody can claim this about what was decided: a receipt of a run that the trade does not have, of what is not paid.
+    error InvalidClaim(bytes32 trade);
+    /// @notice Somebody else made this claim, or two did.
+    error ClaimTaken(bytes32 trade);
     /// @notice The receipt is not the one under the root that the disputed verdict names.
     error InvalidReceipt(bytes32 trade);
     /// @notice There is no such session (any more), or it was opened before.
@@ -115,7 +119,7 @@ interface IMarketEvents is IMarketTypes {
     event TradeClosed(bytes32 indexed trade, uint256 outcome, uint256 amounts);
     /// @notice The provider gave the trade up: anybody may refund it from `refundAfter` on, if it is still open then.
     event TradeGivenUp(bytes32 indexed trade, uint256 refundAfter);
-    /// @notice `challenger` disputes the decided `outcome` of a trade and locked `bond` for it.
+    /// @notice `challenger` claims something (see IMarket.dispute) about the decided `outcome` of a trade, and locked `bond` for it.
     event DisputeOpened(
         bytes32 indexed trade,
         bytes32 indexed verdict,
@@ -123,17 +127,25 @@ interface IMarketEvents is IMarketTypes {
         uint256 outcome,
         uint96 bond,
         uint40 revealBy,
-        uint40 ruleBy
+        uint40 ruleBy,
+        uint8 claim,
+        uint32 run
     );
-    /// @notice The receipt of `run`, as its agent signed it, was shown to stand under the verdict's root.
-    event ReceiptRevealed(bytes32 indexed trade, bytes32 indexed receipt, uint32 run, bytes words, bytes signature);
-    /// @notice A dispute ended with `outcome`, after the TradeClosed event of the trade. The challenger's `bond` is not locked any
-    /// more: `forfeited` of it went to `opponent`, the rest is available. A challenger who was right got `reward` from the
-    /// available money of `opponent`, to whom the trade had just given it.
-    event DisputeRuled(
+    /// @notice What was asked for about `run` was shown: that the verdict bills nothing for it, if `unbilled`. `receipt` is zero and `words` empty if the verdict rests on none.
+    event ReceiptRevealed(
+        bytes32 indexed trade, bytes32 indexed receipt, uint32 run, bool unbilled, bytes words, bytes signature
+    );
+    /// @notice A dispute ended with `outcome`, after the TradeClosed event of the trade: 1 by a ruling, 2 refunded because a receipt
+    /// was not shown, 3 as decided.
+    event DisputeEnded(bytes32 indexed trade, uint256 outcome, uint8 reason);
+    /// @notice A claim ended, and its challenger's `bond` is not locked any more: `forfeited` of it went to `opponent`, the rest is
+    /// available. A challenger who was right got `reward` from the available money of `opponent`, to whom the trade had just given
+    /// it. `run` is 2^32 - 1 for a claim that names none.
+    event ClaimEnded(
         bytes32 indexed trade,
-        uint256 outcome,
-        address challenger,
+        address indexed challenger,
+        uint8 claim,
+        uint32 run,
         uint96 bond,
         address opponent,
         uint96 forfeited,

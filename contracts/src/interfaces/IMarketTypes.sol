@@ -13,13 +13,14 @@ interface IMarketTypes {
         address treasury; // earns the fee
         address pool; // gets what is left of a slashed bond
         address rerunAccount; // is paid for the re-run that uncovered a false receipt, out of the bond
+        address acknowledger; // its word that the exchange has a receipt answers whoever asks for it
         uint16 feeBps; // of the payment, paid by the provider out of it
         uint16 bondBps; // of the offer's price
         uint96 bondFloorPrice; // a bond is never computed from less than this price
         uint40 verificationGrace; // seconds
         uint40 withdrawalDelay; // seconds; at least disputeWindow
-        uint40 disputeWindow; // seconds from decide() to settle(); as long to reveal, twice as long to rule
-        uint96 disputeBond; // what a dispute costs whoever loses it
+        uint40 disputeWindow; // seconds from decide() to settle(); then as long to reveal, twice as long to rule
+        uint96 disputeBond; // what a claim costs whoever is wrong
         bytes32 arbiterSet; // the set of the registry that rules on disputes
     }
 
@@ -122,6 +123,21 @@ interface IMarketTypes {
         Record[] records; // in ascending order of index
         bytes32[] proof;
         bool[] proofFlags;
+    }
+
+    /// @notice What answers whoever asks for the receipt of a run: the leaf under the root of the disputed verdict, with its proof,
+    /// or the exchange's acknowledgement that it has this receipt.
+    /// @dev A leaf is keccak256(bytes.concat(keccak256(abi.encode(receipt digest, trade, run, verdictOfRun, unitsOfRun)))); the digest
+    /// is zero if no receipt came. An acknowledgement is signed as ReceiptAcknowledgement(bytes32 receipt).
+    struct Shown {
+        bytes32 receiptsRoot; // of the disputed verdict
+        uint32 run;
+        uint8 verdictOfRun; // 0 missing, 1 accepted, 2 rejected, 3 undecided
+        uint64 unitsOfRun; // what it is billed; zero for a run that is not
+        bytes words; // the receipt, as EIP-712 encodes it; empty if none came
+        bytes signature; // of its agent
+        bytes32[] proof;
+        bytes acknowledgement; // empty with a proof
     }
 
     /// @notice A channel by which a buyer pays a provider as work goes on. Its id is the hash of this; its vouchers are signed for one market.

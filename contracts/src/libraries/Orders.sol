@@ -27,6 +27,7 @@ library Orders {
     bytes32 internal constant RULING_TYPEHASH =
         keccak256("Ruling(bytes32 batch,bytes32 trade,uint8 kind,uint32 runsDelivered,uint64 units)");
     bytes32 internal constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 session,uint128 cumulative)");
+    bytes32 internal constant RECEIPT_ACKNOWLEDGEMENT_TYPEHASH = keccak256("ReceiptAcknowledgement(bytes32 receipt)");
     bytes32 internal constant RECEIPT_TYPEHASH = keccak256(
         "Receipt(bytes32 trade,uint32 run,bytes32 module,bytes32 input,bytes32 output,bytes32 seed,uint64 fp64,uint64 fp32,uint64 integer,uint64 memoryControl,uint64 fuel,string engine,string profile,uint8 exitReason,uint64 cpuMilliseconds,uint64 wallMilliseconds,uint64 peakMemoryBytes,uint40 startedAt,uint40 endedAt)"
     );
@@ -160,6 +161,10 @@ library Orders {
 
     function hashVoucher(bytes32 session, uint256 cumulative) internal pure returns (bytes32) {
         return keccak256(abi.encode(VOUCHER_TYPEHASH, session, cumulative));
+    }
+
+    function hashReceiptAcknowledgement(bytes32 receipt) internal pure returns (bytes32) {
+        return keccak256(abi.encode(RECEIPT_ACKNOWLEDGEMENT_TYPEHASH, receipt));
     }
 
     /// @notice hashStruct of a receipt given as its words.

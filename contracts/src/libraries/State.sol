@@ -23,15 +23,20 @@ function slotOf(Word storage word) pure returns (uint256 slot) {
 /// @dev Set in State.exposure once a set was used: its word is created once, and never falls back to nothing.
 uint256 constant EXPOSURE_KNOWN = 1 << 255;
 
-/// @dev A dispute of one trade. Three words.
+/// @dev A dispute of one decided trade; none where ruleBy is zero. Five words.
 struct Dispute {
-    address challenger; // slot 0
-    uint96 bond; // slot 0
-    uint40 revealBy; // slot 1
-    uint40 ruleBy; // slot 1
-    bool revealed; // slot 1
-    uint112 outcome; // slot 1: what was decided, index 8 | kind 8 | runsDelivered 32 | units 64
-    bytes32 evidence; // slot 2: hash of the record's leaf and of the receipts root of the verdict
+    uint40 claimBy; // slot 0: claims for arbiters may be made before this
+    uint40 revealBy; // slot 0
+    uint40 ruleBy; // slot 0
+    uint32 missing; // slot 0: receipts that are asked for and were not shown
+    uint32 unbilled; // slot 0: runs that were shown not to be billed
+    address challenger; // slot 1: who claims that arbiters must rule, if anybody
+    uint8 claim; // slot 1
+    address second; // slot 2: who joined, if anybody
+    uint8 secondClaim; // slot 2
+    uint112 outcome; // slot 3: what was decided, index 8 | kind 8 | runsDelivered 32 | units 64
+    uint144 verdict; // slot 3: the end of its id, which nobody can make another verdict have
+    bytes32 evidence; // slot 4: hash of the record's leaf and of the receipts root of the verdict
 }
 
 /// @dev All that the market remembers beside custody and exits. Libraries work on it, whoever calls them.
@@ -45,6 +50,7 @@ struct State {
     mapping(bytes32 verdict => uint256) decided; // settleAfter 40 (from bit 200) | bits 200
     mapping(bytes32 verifierSet => uint256) exposure; // known 1 (bit 255) | base units locked in open trades of the set
     mapping(bytes32 batchId => mapping(uint256 index => Dispute)) disputes;
+    mapping(bytes32 batchId => mapping(uint256 index => mapping(uint256 run => address))) claims; // that ask for a receipt
     mapping(bytes32 session => uint256) sessions; // known 1 (bit 255) | closed 1 | paid 96
     mapping(bytes32 batchId => mapping(uint256 index => uint256)) refundableFrom; // unix seconds; 0 unless given up
     uint64 batches;
@@ -62,4 +68,5 @@ struct Rules {
     bytes32 arbiterSet;
     bytes32 domain; // EIP-712 domain separator
     address registry;
+    address acknowledger; // signs for the exchange that it has a receipt
 }

@@ -19,7 +19,7 @@ contract InvariantsTest is Test {
 
     /// @dev forge asks this for what it may call. Opening and deciding come twice: all else needs them.
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](20);
+        bytes4[] memory selectors = new bytes4[](21);
         selectors[0] = handler.deposit.selector;
         selectors[1] = handler.requestWithdrawal.selector;
         selectors[2] = handler.withdraw.selector;
@@ -40,6 +40,7 @@ contract InvariantsTest is Test {
         selectors[17] = handler.closeSession.selector;
         selectors[18] = handler.passTime.selector;
         selectors[19] = handler.giveUp.selector;
+        selectors[20] = handler.reclaim.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(handler), selectors);
     }
@@ -55,13 +56,15 @@ contract InvariantsTest is Test {
         handler.settle(0, 0);
         vm.assertEq(handler.ended(), 1, "one settled by verdict");
         handler.decide(0, 2, 1, 4_000_000);
-        handler.dispute(1, 0, 4);
-        handler.reveal(1);
+        handler.dispute(1, 0, 4); // asks for a receipt
+        handler.reveal(1, 0);
+        handler.dispute(1, 1, 4); // wants a ruling
         handler.rule(0, 1, 2, 100);
         vm.assertEq(handler.ended(), 2, "one ended by a ruling");
         handler.decide(0, 4, 1, 4_000_000);
         handler.dispute(2, 0, 4);
         handler.timeOut(0, 2, 0);
+        handler.reclaim(1);
         vm.assertEq(handler.ended(), 3, "one ended by silence");
         handler.giveUp(0, 24);
         vm.assertEq(handler.givenUp(), 1, "two given up");
@@ -73,7 +76,7 @@ contract InvariantsTest is Test {
         handler.redeem(0, 0, 1 ether, false);
         vm.assertGe(handler.vouchers(), 1, "a voucher was paid");
         handler.closeSession(0, true);
-        vm.assertEq(handler.disputes(), 2, "disputes");
+        vm.assertEq(handler.disputes(), 3, "claims");
         vm.assertEq(handler.openLocks() + handler.disputeBonds() + handler.sessionLocks(), 0, "nothing is locked");
         _check();
     }

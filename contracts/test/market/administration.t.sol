@@ -26,13 +26,14 @@ contract AdministrationTest is MarketTest {
 
     function testFuzz_every_address_but_the_operator_is_needed(uint8 which) external {
         IMarketTypes.Parameters memory p = _parameters();
-        which = which % 6;
+        which = which % 7;
         if (which == 0) p.token = address(0);
         if (which == 1) p.registry = address(0);
         if (which == 2) p.admin = address(0);
         if (which == 3) p.treasury = address(0);
         if (which == 4) p.pool = address(0);
         if (which == 5) p.rerunAccount = address(0);
+        if (which == 6) p.acknowledger = address(0);
         vm.expectRevert(IMarketEvents.ZeroAddress.selector);
         this.deploy(p);
     }

@@ -4,13 +4,19 @@ pragma solidity 0.8.37;
 import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
 import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {DisputeTest} from "../utils/DisputeTest.sol";
+import {ANY_RUN, FALSE_RECEIPT, NO_RECEIPT, WRONG_COUNT} from "../utils/MarketTest.sol";
 import {Outcome, Packing, Record} from "../utils/Packing.sol";
 
 contract DisputeOpeningTest is DisputeTest {
-    function test_anybody_disputes_one_trade_inside_the_window() external {
-        Outcome[] memory outcomes = _decideBoth(Outcome(SETTLED, 4, 4 * CEILING));
+    function testFuzz_anybody_disputes_one_trade_inside_the_window_and_no_deadline_hangs_on_when(
+        uint40 pause,
+        uint8 what
+    ) external {
+        Outcome[] memory outcomes = _decideBoth(_all());
         bytes32 id = _idOf(lock.id, _verdictOf(lock.records, outcomes));
-        vm.warp(START + WINDOW - 1);
+        vm.warp(START + bound(pause, 0, WINDOW - 1));
+        uint8 claim = what % 3 + 1;
+        uint32 run = claim == NO_RECEIPT ? 4 : ANY_RUN;
         vm.expectEmit(true, true, true, true, address(market));
         emit IMarketEvents.DisputeOpened(
             lock.records[1].trade,
@@ -18,18 +24,88 @@ contract DisputeOpeningTest is DisputeTest {
             stranger,
             Packing.outcomeWord(1, outcomes[1]),
             DISPUTE_BOND,
-            START + 2 * WINDOW - 1,
-            START + 3 * WINDOW - 1
+            START + 2 * WINDOW,
+            START + 3 * WINDOW,
+            claim,
+            run
         );
-        _dispute(stranger, _lock(), _indices(2), outcomes, 1);
+        this.claimAs(stranger, outcomes, 1, claim, run);
         _assertAccount(stranger, FUNDS - DISPUTE_BOND, DISPUTE_BOND, "challenger");
         vm.assertEq(market.decided(id) & 3, 1, "the other trade waits on");
-        (address challenger, uint96 bond, uint40 revealBy, uint40 ruleBy, bool revealed) = market.disputeOf(lock.id, 1);
-        vm.assertEq(challenger, stranger, "challenger");
-        vm.assertEq(bond, DISPUTE_BOND, "bond");
-        vm.assertEq(revealBy, START + 2 * WINDOW - 1, "reveal by");
-        vm.assertEq(ruleBy, START + 3 * WINDOW - 1, "rule by");
-        vm.assertFalse(revealed, "revealed");
+        (address challenger,, uint40 claimBy, uint40 revealBy, uint40 ruleBy, uint32 missing) =
+            market.disputeOf(lock.id, 1);
+        vm.assertEq(challenger, claim == NO_RECEIPT ? address(0) : stranger, "who wants a ruling");
+        vm.assertEq(market.claimOf(lock.id, 1, 4), claim == NO_RECEIPT ? stranger : address(0), "who asks for it");
+        vm.assertEq(claimBy, START + WINDOW, "claim by");
+        vm.assertEq(revealBy, START + 2 * WINDOW, "reveal by");
+        vm.assertEq(ruleBy, START + 3 * WINDOW, "rule by");
+        vm.assertEq(missing, claim == NO_RECEIPT ? 1 : 0, "missing");
+    }
+
+    /// @dev An accomplice who claims first shuts nobody out: one more joins its claim, and every receipt can be asked for.
+    function test_who_claims_first_shuts_nobody_out() external {
+        Outcome[] memory outcomes = _decideBoth(_all());
+        _dispute(provider, _lock(), _indices(2), outcomes, 0);
+        _ask(provider, outcomes, 0, 0);
+        vm.warp(START + WINDOW - 1);
+        this.claimAs(buyer, outcomes, 0, WRONG_COUNT, ANY_RUN);
+        _ask(buyer, outcomes, 0, 1);
+        (address first, address second,,,, uint32 missing) = market.disputeOf(lock.id, 0);
+        vm.assertEq(first, provider, "first");
+        vm.assertEq(second, buyer, "second");
+        vm.assertEq(missing, 2, "two receipts are asked for");
+        bytes memory taken = abi.encodeWithSelector(IMarketEvents.ClaimTaken.selector, lock.records[0].trade);
+        vm.expectRevert(taken);
+        this.disputeAs(stranger, outcomes, 0); // two are enough: what arbiters rule hangs on neither
+        vm.expectRevert(taken);
+        this.claimAs(stranger, outcomes, 0, NO_RECEIPT, 1); // asked for already
+        this.claimAs(stranger, outcomes, 0, NO_RECEIPT, 2);
+    }
+
+    function test_nobody_joins_a_claim_of_its_own() external {
+        Outcome[] memory outcomes = _disputed(buyer, _all());
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ClaimTaken.selector, lock.records[0].trade));
+        this.disputeAs(buyer, outcomes, 0);
+    }
+
+    function testFuzz_what_cannot_be_claimed(uint8 claim, uint32 run, uint8 kind) external {
+        kind = kind % 3;
+        Outcome memory end = kind == SETTLED ? _all() : Outcome(kind, 0, 0);
+        Outcome[] memory outcomes = _decideBoth(end);
+        bool possible = claim == FALSE_RECEIPT || claim == WRONG_COUNT;
+        if (claim == NO_RECEIPT) possible = kind == SETTLED ? run < 4 : kind == SLASHED && run == ANY_RUN;
+        if (!possible) {
+            vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidClaim.selector, lock.records[0].trade));
+        }
+        this.claimAs(stranger, outcomes, 0, claim, run);
+    }
+
+    /// @dev Who could not see the receipt before has half a window to contest it; who could has none.
+    function test_a_receipt_that_is_shown_late_can_still_be_contested() external {
+        Outcome[] memory outcomes = _decideBoth(_all());
+        _ask(stranger, outcomes, 0, 1);
+        bytes32 trade = lock.records[0].trade;
+        vm.warp(START + WINDOW);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, uint256(START + WINDOW)));
+        this.disputeAs(stranger, outcomes, 0);
+        vm.warp(START + 2 * WINDOW - 1);
+        _reveal(1);
+        uint256 until = START + 2 * WINDOW - 1 + WINDOW / 2;
+        vm.warp(until - 1);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooEarly.selector, trade, until));
+        this.timeOut();
+        uint256 snapshot = vm.snapshotState();
+        _dispute(stranger, _lock(), _indices(2), outcomes, 0);
+        _rule(_lock(), 0, Outcome(REFUNDED, 0, 0));
+        vm.assertEq(_total(buyer), FUNDS, "the arbiters had time to rule");
+        vm.revertToState(snapshot);
+        vm.warp(until);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, until));
+        this.disputeAs(stranger, outcomes, 0);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, uint256(START + WINDOW)));
+        this.claimAs(stranger, outcomes, 0, NO_RECEIPT, 2); // receipts are asked for inside the window alone
+        _timeOut(_lock(), 0);
+        vm.assertEq(_total(provider), FUNDS + 4 * uint256(PRICE) * 99 / 100, "as decided");
     }
 
     function test_a_disputed_trade_is_not_settled_and_its_neighbour_is() external {
@@ -63,9 +139,10 @@ contract DisputeOpeningTest is DisputeTest {
         this.disputeAs(stranger, outcomes, 0);
     }
 
-    function test_a_trade_is_disputed_once() external {
-        Outcome[] memory outcomes = _disputed(buyer, Outcome(SETTLED, 4, 4 * CEILING));
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TradeNotOpen.selector, lock.records[0].trade));
+    function test_another_verdict_about_a_disputed_trade_is_not_the_disputed_one() external {
+        Outcome[] memory outcomes = _disputed(buyer, _all());
+        receiptsRoot = keccak256("another root");
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, lock.records[0].trade));
         this.disputeAs(stranger, outcomes, 0);
     }
 
@@ -95,7 +172,7 @@ contract DisputeOpeningTest is DisputeTest {
         proven.records = Packing.records(forged);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));
         vm.prank(buyer);
-        market.dispute(lock.head, _verdictOf(lock.records, outcomes), proven);
+        market.dispute(lock.head, _verdictOf(lock.records, outcomes), proven, FALSE_RECEIPT, ANY_RUN);
     }
 
     function test_one_record_at_a_time() external {
@@ -104,6 +181,6 @@ contract DisputeOpeningTest is DisputeTest {
         IMarketTypes.Proven memory both = _prove(_lock(), _indices(2));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidLength.selector, 2, 1));
         vm.prank(buyer);
-        market.dispute(lock.head, verdict, both);
+        market.dispute(lock.head, verdict, both, FALSE_RECEIPT, ANY_RUN);
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
 import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {DisputeTest} from "../utils/DisputeTest.sol";
+import {ANY_RUN, FALSE_RECEIPT} from "../utils/MarketTest.sol";
 import {Outcome, Packing} from "../utils/Packing.sol";
 
 contract RuleTest is DisputeTest {
@@ -13,8 +14,10 @@ contract RuleTest is DisputeTest {
         Outcome memory end = Outcome(SETTLED, 4, 4 * CEILING);
         _disputed(stranger, end);
         vm.expectEmit(true, false, false, true, address(market));
-        emit IMarketEvents.DisputeRuled(
-            lock.records[0].trade, Packing.outcomeWord(0, end), stranger, DISPUTE_BOND, provider, DISPUTE_BOND, 0
+        emit IMarketEvents.DisputeEnded(lock.records[0].trade, Packing.outcomeWord(0, end), 1);
+        vm.expectEmit(true, true, false, true, address(market));
+        emit IMarketEvents.ClaimEnded(
+            lock.records[0].trade, stranger, FALSE_RECEIPT, ANY_RUN, DISPUTE_BOND, provider, DISPUTE_BOND, 0
         );
         _rule(_lock(), 0, end);
         _assertAccount(stranger, FUNDS - DISPUTE_BOND, 0, "challenger");
@@ -109,6 +112,27 @@ contract RuleTest is DisputeTest {
         vm.assertEq(sum + _total(treasury) + _total(rerun) + _total(pool), all, "nothing appears or disappears");
     }
 
+    function test_two_challengers_share_the_reward_and_the_loss() external {
+        Outcome[] memory outcomes = _disputed(buyer, _all());
+        _dispute(stranger, _lock(), _indices(2), outcomes, 0);
+        uint256 snapshot = vm.snapshotState();
+        _rule(_lock(), 0, Outcome(REFUNDED, 0, 0));
+        vm.assertEq(_total(buyer), FUNDS + DISPUTE_BOND / 2, "buyer");
+        vm.assertEq(_total(stranger), FUNDS + DISPUTE_BOND / 2, "who joined");
+        vm.assertEq(_total(provider), FUNDS - DISPUTE_BOND, "the provider pays no more than to one");
+        vm.revertToState(snapshot);
+        _rule(_lock(), 0, _all());
+        vm.assertEq(_total(stranger), FUNDS - DISPUTE_BOND, "both were wrong");
+        vm.assertEq(_locked(buyer) + _locked(stranger), 4 * PRICE, "no bond is left locked");
+    }
+
+    function test_nothing_is_ruled_where_nobody_wants_a_ruling() external {
+        Outcome[] memory outcomes = _decideBoth(_all());
+        _ask(buyer, outcomes, 0, 3);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, lock.records[0].trade));
+        this.rule(Outcome(REFUNDED, 0, 0));
+    }
+
     function test_only_what_the_trade_can_have_is_ruled() external {
         _disputed(buyer, Outcome(SETTLED, 4, 4 * CEILING));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidOutcome.selector, lock.records[0].trade));
@@ -147,10 +171,10 @@ contract RuleTest is DisputeTest {
     function test_until_the_last_second_before_rule_by_and_once() external {
         _disputed(buyer, Outcome(SETTLED, 4, 4 * CEILING));
         bytes32 trade = lock.records[0].trade;
-        vm.warp(START + 2 * WINDOW);
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, uint256(START + 2 * WINDOW)));
+        vm.warp(START + 3 * WINDOW);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, uint256(START + 3 * WINDOW)));
         this.rule(Outcome(REFUNDED, 0, 0));
-        vm.warp(START + 2 * WINDOW - 1);
+        vm.warp(START + 3 * WINDOW - 1);
         _rule(_lock(), 0, Outcome(REFUNDED, 0, 0));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, trade));
         this.rule(Outcome(REFUNDED, 0, 0));

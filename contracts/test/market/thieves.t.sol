@@ -114,10 +114,12 @@ contract ThievesTest is DisputeTest {
         Opening memory o = _opening(offer, _bid(), 1);
         o.offerSignatures[0] = _sign(AGENT_KEY, _offerHash(offer));
         _assertRejected(_open(o), 1);
-        _disputed(stranger, Outcome(SETTLED, 4, 4 * CEILING));
-        receipts[0] = _receipt(lock.records[0].trade, 3); // a receipt that no verifier saw
+        _ask(stranger, _decideBoth(_all()), 0, 0);
+        receipts[0] = abi.encodePacked(receipts[0]);
+        receipts[0][100] ^= 0x01; // a receipt that no verifier saw
+        IMarketTypes.Shown memory shown = _shown(0);
         vm.expectPartialRevert(IMarketEvents.InvalidReceipt.selector);
-        this.revealFor(lock.records[0], 0, AGENT_KEY);
+        this.reveal(lock.records[0], 0, shown);
     }
 
     /// @dev k - 1 arbiters rule nothing; all of them rule on disputed trades only, within what those locked.

@@ -2,42 +2,74 @@
 pragma solidity 0.8.37;
 
 import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {DisputeTest} from "../utils/DisputeTest.sol";
-import {Outcome} from "../utils/Packing.sol";
+import {ANY_RUN} from "../utils/MarketTest.sol";
+import {Outcome, Packing} from "../utils/Packing.sol";
 
 contract TimeOutTest is DisputeTest {
-    uint40 private constant REVEAL_BY = START + WINDOW;
-    uint40 private constant RULE_BY = START + 2 * WINDOW;
+    uint40 private constant REVEAL_BY = START + 2 * WINDOW;
+    uint40 private constant RULE_BY = START + 3 * WINDOW;
+    uint256 private constant EARNED = 4 * uint256(PRICE) - 4 * uint256(PRICE) / 100;
 
-    function test_a_payment_without_a_receipt_falls_after_reveal_by() external {
-        _disputed(stranger, Outcome(SETTLED, 4, 4 * CEILING));
+    function testFuzz_a_payment_without_a_receipt_falls_whoever_asked_first(uint8 who, uint8 run) external {
+        address challenger = [stranger, buyer, provider][who % 3];
+        Outcome[] memory outcomes = _decideBoth(_all());
+        _ask(challenger, outcomes, 0, run % 4);
         _tooEarly(REVEAL_BY);
         vm.warp(REVEAL_BY);
         _timeOut(_lock(), 0);
-        vm.assertEq(_total(buyer), FUNDS, "refunded");
-        vm.assertEq(_total(stranger), FUNDS + DISPUTE_BOND, "the challenger was right");
-        vm.assertEq(_total(provider), FUNDS - DISPUTE_BOND, "and is paid by the provider");
-        vm.assertEq(_locked(stranger), 0, "its bond is free");
+        vm.assertEq(_available(buyer) + _locked(buyer), FUNDS, "refunded");
+        vm.assertEq(_total(provider), FUNDS, "its bond is its own again: nobody ruled");
+        vm.assertEq(market.claimOf(lock.id, 0, run % 4), challenger, "the bond of the claim is reclaimed");
+        market.reclaim(lock.head, _proveOne(_lock(), 0), run % 4);
+        vm.assertEq(_total(challenger), FUNDS, "in full");
+        vm.assertEq(_locked(stranger), 0, "and free");
     }
 
-    function test_a_payment_with_a_receipt_stands_after_rule_by() external {
-        _disputed(stranger, Outcome(SETTLED, 4, 4 * CEILING));
-        _reveal(0);
+    /// @dev Whoever disputes an honest trade pays for the answers, and delays it by no more than the windows.
+    function testFuzz_an_honest_trade_is_paid_as_decided_whatever_is_asked(uint8 asked) external {
+        Outcome[] memory outcomes = _decideBoth(_all());
+        uint256 cost;
+        for (uint32 run; run < 4; ++run) {
+            if ((asked >> run) & 1 == 0) continue;
+            _ask(stranger, outcomes, 0, run);
+            _revealAs(provider, run);
+            cost += DISPUTE_BOND / 10;
+        }
+        vm.warp(START + WINDOW);
+        if (cost == 0) _settle(_lock(), _indices(2), outcomes);
+        else _timeOut(_lock(), 0);
+        uint256 others = cost == 0 ? EARNED : 0;
+        vm.assertEq(_total(provider), FUNDS + EARNED + others + cost, "paid as decided, and for its answers");
+        _assertAccount(stranger, FUNDS - cost, 0, "who asked for nothing");
+    }
+
+    function test_what_arbiters_should_rule_stands_after_rule_by() external {
+        _disputed(stranger, _all());
         _tooEarly(RULE_BY);
         vm.warp(RULE_BY);
         _timeOut(_lock(), 0);
-        uint256 paid = 4 * uint256(PRICE);
-        vm.assertEq(_total(provider), FUNDS + paid - paid / 100, "paid as decided");
+        vm.assertEq(_total(provider), FUNDS + EARNED, "paid as decided");
         _assertAccount(stranger, FUNDS, 0, "nobody loses a bond for the arbiters' silence");
     }
 
-    function test_a_provider_needs_no_receipt_against_its_own_dispute() external {
-        _disputed(provider, Outcome(SETTLED, 4, 2 * CEILING));
-        _tooEarly(RULE_BY);
-        vm.warp(RULE_BY);
+    function test_a_missing_receipt_falls_though_arbiters_were_asked_too() external {
+        Outcome[] memory outcomes = _disputed(provider, _all());
+        _ask(buyer, outcomes, 0, 3);
+        vm.warp(REVEAL_BY);
         _timeOut(_lock(), 0);
-        uint256 paid = 2 * uint256(PRICE);
-        vm.assertEq(_total(provider), FUNDS + paid - paid / 100, "paid as decided");
+        vm.assertEq(_total(buyer), FUNDS, "an accomplice's claim does not keep it up");
+        _assertAccount(provider, FUNDS - 0.8 ether, 0.8 ether, "the other trade's bond alone is locked");
+    }
+
+    function test_a_slash_without_a_false_receipt_falls() external {
+        Outcome[] memory outcomes = _decideBoth(Outcome(SLASHED, 0, CEILING));
+        _ask(provider, outcomes, 0, ANY_RUN);
+        vm.warp(REVEAL_BY);
+        _timeOut(_lock(), 0);
+        market.reclaim(lock.head, _proveOne(_lock(), 0), ANY_RUN);
+        vm.assertEq(_total(provider), FUNDS, "its bond is its own again");
     }
 
     function test_refunds_and_slashes_stand_after_rule_by() external {
@@ -50,7 +82,7 @@ contract TimeOutTest is DisputeTest {
     }
 
     function test_it_ends_once() external {
-        _disputed(stranger, Outcome(SETTLED, 4, 4 * CEILING));
+        _disputed(stranger, _all());
         vm.warp(RULE_BY);
         _timeOut(_lock(), 0);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, lock.records[0].trade));
@@ -59,8 +91,34 @@ contract TimeOutTest is DisputeTest {
         this.timeOutAt(1);
     }
 
+    function test_a_claim_is_reclaimed_once_and_only_after_the_end() external {
+        Outcome[] memory outcomes = _decideBoth(_all());
+        _ask(stranger, outcomes, 0, 3);
+        bytes memory refusal = abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, lock.records[0].trade);
+        vm.expectRevert(refusal);
+        this.reclaim(3);
+        vm.warp(REVEAL_BY);
+        _timeOut(_lock(), 0);
+        this.reclaim(3);
+        vm.expectRevert(refusal);
+        this.reclaim(3);
+        vm.expectRevert(refusal);
+        this.reclaim(2);
+    }
+
+    function reclaim(uint32 run) external {
+        market.reclaim(lock.head, _proveOne(_lock(), 0), run);
+    }
+
     function timeOutAt(uint256 index) external {
         _timeOut(_lock(), index);
+    }
+
+    function _revealAs(address who, uint32 run) private {
+        IMarketTypes.Shown memory shown = _shown(run);
+        IMarketTypes.Record memory record = Packing.record(lock.records[0]);
+        vm.prank(who);
+        market.reveal(lock.id, record, run, shown);
     }
 
     function _tooEarly(uint40 from) private {

@@ -7,6 +7,12 @@ import {Outcome, Packing, Record} from "./Packing.sol";
 import {Trees} from "./Trees.sol";
 
 /// @dev How to end trades, with real proofs and real quorums.
+/// @dev What can be claimed, and the run of a claim that names none.
+uint8 constant NO_RECEIPT = 1;
+uint8 constant FALSE_RECEIPT = 2;
+uint8 constant WRONG_COUNT = 3;
+uint32 constant ANY_RUN = type(uint32).max;
+
 abstract contract MarketTest is OpeningTest {
     uint8 internal constant BUY = 1;
     uint8 internal constant SELL = 2;
@@ -197,6 +203,7 @@ abstract contract MarketTest is OpeningTest {
 
     // ------------------------------------------------------------------------------------------------ disputes
 
+    /// @dev Claims that arbiters must rule.
     function _dispute(
         address challenger,
         Lock memory lock,
@@ -204,10 +211,22 @@ abstract contract MarketTest is OpeningTest {
         Outcome[] memory outcomes,
         uint256 index
     ) internal {
+        _claim(challenger, lock, indices, outcomes, index, FALSE_RECEIPT, ANY_RUN);
+    }
+
+    function _claim(
+        address challenger,
+        Lock memory lock,
+        uint256[] memory indices,
+        Outcome[] memory outcomes,
+        uint256 index,
+        uint8 claim,
+        uint32 run
+    ) internal {
         IMarketTypes.Verdict memory verdict = _verdictOf(_pick(lock.records, indices), outcomes);
         IMarketTypes.Proven memory proven = _proveOne(lock, index);
         vm.prank(challenger);
-        market.dispute(lock.head, verdict, proven);
+        market.dispute(lock.head, verdict, proven, claim, run);
     }
 
     function _ruling(bytes32 batch, bytes32 trade, Outcome memory end) internal view returns (bytes32) {

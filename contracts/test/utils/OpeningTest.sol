@@ -36,6 +36,7 @@ abstract contract OpeningTest is Test {
     uint40 internal constant GRACE = 1 hours;
     uint40 internal constant DELAY = 1 days;
     uint40 internal constant WINDOW = 10 minutes;
+    uint256 internal constant ACKNOWLEDGER_KEY = 0xAC;
     uint96 internal constant DISPUTE_BOND = 0.5 ether;
     uint96 internal constant PAYOUT_CAP = 5_000 ether;
     uint16 internal constant FEE_BPS = 100;
@@ -107,6 +108,7 @@ abstract contract OpeningTest is Test {
         p.treasury = treasury;
         p.pool = pool;
         p.rerunAccount = rerun;
+        p.acknowledger = vm.addr(ACKNOWLEDGER_KEY);
         p.feeBps = FEE_BPS;
         p.bondBps = BOND_BPS;
         p.bondFloorPrice = BOND_FLOOR;

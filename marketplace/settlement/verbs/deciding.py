@@ -7,8 +7,6 @@ Idempotent: the keys of the transactions are kept in the row, and the contract p
 from __future__ import annotations
 
 import logging
-from itertools import takewhile
-from typing import Any
 
 from django.db import transaction
 
@@ -23,16 +21,13 @@ from suan.core.contract import (
     Outcome,
     encode_decide,
     encode_settle,
-    encode_time_out,
     prove_records,
 )
 from suan.core.encoding import from_hex, to_hex
-from suan.core.settlement import falls_unbacked
 
 SIGNER = "relayer"
 """Anyone may send these; the relayer's queue keeps them out of the way of the operator's openings."""
 SETTLEMENTS_PER_SWEEP_MAX = 200
-DISPUTES_PER_SWEEP_MAX = 200
 TRIES_MAX = 50
 CLOCK_SECONDS = 1
 """The chain's clock may be behind ours by a block."""
@@ -96,21 +91,6 @@ def settle_decided(*, now: int) -> int:
     return count
 
 
-def time_out_disputed(*, now: int) -> int:
-    """Plan timeOut(...) for disputes that nobody backed or ruled on in time; returns how many.
-
-    One that was too early for the chain's clock is planned again one window later.
-    """
-    if ledger.is_halted():
-        return 0
-    disputed = Trade.objects.filter(
-        ledger.was_told("DisputeOpened", of="trade_hash"),
-        ~ledger.was_told("TradeClosed", of="trade_hash"),
-        status=CLOSING,
-    )
-    return sum(_time_out(trade, now) for trade in disputed.order_by("id")[:DISPUTES_PER_SWEEP_MAX])
-
-
 def _settle(settlement: SettlementBatch, now: int) -> int:
     ends = _window_end(settlement)
     if ends != settlement.settle_at:  # Another one on another branch of the chain.
@@ -139,43 +119,6 @@ def _settle(settlement: SettlementBatch, now: int) -> int:
         settlement.settle_keys = [*settlement.settle_keys, key]
         settlement.save(update_fields=["settle_keys"])
     return 1
-
-
-def _time_out(trade: Trade, now: int) -> int:
-    opened = ledger.events_of(name="DisputeOpened", subject=trade.trade_hash)[-1].args
-    backed = ledger.events_of(name="ReceiptRevealed", subject=trade.trade_hash)
-    falls = falls_unbacked(
-        int(opened["kind"]),
-        revealed=bool(backed),
-        challenger=opened["challenger"],
-        provider=trade.provider,
-    )
-    due = int(opened["reveal_by"] if falls else opened["rule_by"])
-    planned = _timeouts_of(trade)
-    tries = len(planned)
-    due += tries * ledger.deployment().dispute_window
-    if now <= due + CLOCK_SECONDS or tries >= TRIES_MAX or (planned and planned[-1].status != "failed"):
-        return 0
-    try:
-        batch = lock_batch_of(trade.trade_hash)
-    except BatchUnknown as error:
-        log.warning("the dispute of %s is not ended now: %s", trade.trade_id, error)
-        return 0
-    proven = prove_records(batch.records, [batch.index_of(from_hex(trade.trade_hash))])
-    calldata = encode_time_out(head=batch.head, proven=proven)
-    key = _timeout_key(trade, tries)
-    outbox.plan(key=key, signer=SIGNER, to=ledger.deployment().market, calldata=calldata)
-    return 1
-
-
-def _timeouts_of(trade: Trade) -> list[Any]:
-    """The transactions with timeOut(...) that were planned for a trade, in their order."""
-    tried = (ledger.outgoing(_timeout_key(trade, number)) for number in range(TRIES_MAX))
-    return list(takewhile(lambda planned: planned is not None, tried))
-
-
-def _timeout_key(trade: Trade, tries: int) -> str:
-    return f"timeout:{trade.trade_hash}:{tries + 1}"
 
 
 def _window_end(settlement: SettlementBatch) -> int | None:

@@ -1,6 +1,6 @@
 """The arbiters' word on a disputed trade: signed with the keys that we hold or were sent, and put into the outbox.
 
-Arbiters look at the revealed receipts, recompute what they doubt, and sign one outcome (docs/runbook.md). Their keys are
+Arbiters look at published and revealed receipts, recompute what they doubt, and sign one outcome (docs/runbook.md). Their keys are
 not the verifiers'. Times are unix seconds.
 """
 
@@ -14,7 +14,7 @@ from ledger import queries as ledger
 from marketplace.clearing.models import Trade
 from marketplace.problems import Conflict, Refused
 from marketplace.settlement.lockbatches import lock_batch_of
-from suan.core.contract import Outcome, encode_rule, prove_records
+from suan.core.contract import Claim, Outcome, encode_rule, prove_records
 from suan.core.encoding import from_hex, to_hex
 from suan.core.settlement import InvalidOutcome, check_outcome
 from suan.core.signing import BadSignature, Ruling, market_domain, recover
@@ -37,10 +37,17 @@ def rule_dispute(*, trade: Trade, outcome: Outcome, signatures: Sequence[str]) -
     """Sign a ruling with our arbiter key if it is one, and plan rule(...) when enough arbiters have signed.
 
     signatures: of other arbiters, over the digest that this returns (hex). Idempotent for the same outcome. Raises
-    Conflict where no dispute is open, Refused for an impossible outcome or a signature of no arbiter.
+    Conflict where nobody claims what arbiters rule on, Refused for an impossible outcome or a signature of no arbiter.
     """
-    if not ledger.events_of(name="DisputeOpened", subject=trade.trade_hash):
+    claims = [
+        event.args["claim"] for event in ledger.events_of(name="DisputeOpened", subject=trade.trade_hash)
+    ]
+    if not claims:
         raise Conflict(f"{trade.trade_id} is not disputed; `suan dispute show` says how it stands.")
+    if set(claims) == {Claim.NO_RECEIPT}:
+        raise Conflict(
+            f"of {trade.trade_id} only receipts are asked for, which arbiters do not rule on: showing them ends it, or time."
+        )
     if ledger.events_of(name="TradeClosed", subject=trade.trade_hash):
         raise Conflict(f"{trade.trade_id} has ended; a ruling comes too late.")
     batch, known = lock_batch_of(trade.trade_hash), ledger.deployment()

@@ -26,6 +26,7 @@ class Parameters:
     treasury: str
     pool: str
     rerun_account: str
+    acknowledger: str
     fee_bps: int
     bond_bps: int
     bond_floor_price: int
@@ -89,15 +90,21 @@ class VerdictView:
 
 @dataclass
 class DisputeView:
-    """One open dispute; `challenger` is empty when it has ended. Times in unix seconds, outcome as in VerdictView."""
+    """One open dispute; all zero when it has ended. Times in unix seconds, outcome as in VerdictView.
 
-    challenger: str = ""
-    bond: int = 0
+    for_arbiters: (challenger, claim) of those who want a ruling, at most two. missing: receipts that are asked for.
+    unbilled: runs that were shown not to be billed.
+    """
+
+    claim_by: int = 0
     reveal_by: int = 0
     rule_by: int = 0
     outcome: tuple[int, int, int] = (0, 0, 0)
+    verdict: str = ""
     receipts_root: str = ""
-    revealed: bool = False
+    missing: int = 0
+    unbilled: int = 0
+    for_arbiters: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -163,6 +170,8 @@ class Books:
     exposure: MutableMapping[str, int] = field(default_factory=dict)
     """Payments and bonds, base units, that are locked in trades of a verifier set."""
     disputes: MutableMapping[tuple[str, int], DisputeView] = field(default_factory=dict)
+    claims: MutableMapping[tuple[str, int, int], str] = field(default_factory=dict)
+    """Who asks for the receipt of (batch, index, run); empty when the claim has ended."""
     sessions: MutableMapping[str, SessionView] = field(default_factory=dict)
     given_up: MutableMapping[tuple[str, int], int] = field(default_factory=dict)
     """From when on (unix) a trade that its provider gave up may be refunded, by (batch, index)."""

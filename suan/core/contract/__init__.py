@@ -12,14 +12,16 @@ from suan.core.contract.abi import (
     encode_call,
     encode_decide,
     encode_open,
+    encode_reclaim,
     encode_refund,
+    encode_reveal,
     encode_rule,
     encode_settle,
     encode_time_out,
     event_topics,
     struct_of,
 )
-from suan.core.contract.calls import record_of
+from suan.core.contract.calls import Shown, record_of
 from suan.core.contract.deadlines import refund_after
 from suan.core.contract.limits import (
     DAY_SECONDS,
@@ -33,14 +35,18 @@ from suan.core.contract.limits import (
 from suan.core.contract.places import OrderState, Turn
 from suan.core.contract.proving import prove_records
 from suan.core.contract.records import (
+    ANY_RUN,
     PAID_KINDS,
     RECEIPT_LEAF_TYPES,
     BatchHead,
+    Claim,
     Clearing,
+    DisputeEnd,
     Fill,
     KeySet,
     Outcome,
     OutcomeKind,
+    ReceiptLeaf,
     ReceiptVerdict,
     Record,
     Session,
@@ -57,6 +63,11 @@ from suan.core.contract.records import (
 from suan.core.contract.reject_codes import FILL_CODES, RejectCode, reject_words
 
 __all__ = [
+    "ANY_RUN",
+    "Claim",
+    "DisputeEnd",
+    "ReceiptLeaf",
+    "Shown",
     "AbiError",
     "BatchHead",
     "Clearing",
@@ -94,6 +105,8 @@ __all__ = [
     "encode_decide",
     "encode_open",
     "encode_refund",
+    "encode_reclaim",
+    "encode_reveal",
     "encode_rule",
     "encode_settle",
     "encode_time_out",

@@ -17,7 +17,9 @@ from eth_abi.abi import decode, encode
 from suan.core.contract import calls
 from suan.core.contract.packing import short_signature
 from suan.core.contract.records import (
+    ANY_RUN,
     BatchHead,
+    Claim,
     Clearing,
     Fill,
     KeySet,
@@ -153,23 +155,22 @@ def encode_refund(*, head: BatchHead, proven: calls.Proven) -> bytes:
 
 
 def encode_dispute(
-    *, head: BatchHead, outcomes: Sequence[tuple[int, Outcome]], receipts_root: bytes, proven: calls.Proven
-) -> bytes:
-    """Calldata of Market.dispute: the verdict as it was decided, and the one record that is disputed."""
-    return encode_call("dispute", head, (pack_outcomes(outcomes), receipts_root), proven.plain())
-
-
-def encode_reveal(
     *,
-    batch: bytes,
-    record: Record,
-    words: bytes,
-    signature: bytes,
-    verdict_of_run: int,
-    proof: Sequence[bytes],
+    head: BatchHead,
+    outcomes: Sequence[tuple[int, Outcome]],
+    receipts_root: bytes,
+    proven: calls.Proven,
+    claim: Claim,
+    run: int = ANY_RUN,
 ) -> bytes:
-    """Calldata of Market.reveal: one receipt as its words, with its proof under the disputed verdict's root."""
-    return encode_call("reveal", batch, record.words(), words, signature, verdict_of_run, proof)
+    """Calldata of Market.dispute: the verdict as it was decided, the one record that is disputed, and what is claimed."""
+    verdict = (pack_outcomes(outcomes), receipts_root)
+    return encode_call("dispute", head, verdict, proven.plain(), int(claim), run)
+
+
+def encode_reveal(*, batch: bytes, record: Record, run: int, shown: calls.Shown) -> bytes:
+    """Calldata of Market.reveal: what answers the claim that there is no receipt for `run`."""
+    return encode_call("reveal", batch, record.words(), run, shown.plain())
 
 
 def encode_rule(
@@ -188,6 +189,11 @@ def encode_rule(
 def encode_time_out(*, head: BatchHead, proven: calls.Proven) -> bytes:
     """Calldata of Market.timeOut, which anyone may send when nobody revealed or ruled in time."""
     return encode_call("timeOut", head, proven.plain())
+
+
+def encode_reclaim(*, head: BatchHead, proven: calls.Proven, run: int) -> bytes:
+    """Calldata of Market.reclaim: free the bond of a claim that was open when its trade ended."""
+    return encode_call("reclaim", head, proven.plain(), run)
 
 
 def signed_voucher(session: Session, cumulative: int, signature: bytes) -> tuple[Any, ...]:

@@ -31,9 +31,32 @@ TYPES: Final[dict[str, str]] = {
     "KeySet": "(address[],uint8,uint96)",
     "Verdict": "(bytes,bytes32)",
     "Proven": f"({_RECORD}[],bytes32[],bool[])",
+    "Shown": "(bytes32,uint32,uint8,uint64,bytes,bytes,bytes32[],bytes)",
     "SignedVoucher": "(uint256,uint256,uint256,bytes32,bytes32)",
 }
 """ABI types of the packed structs, by the names of IMarketTypes.sol."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What answers a claim for the receipt of a run: its leaf under the disputed verdict's root with the proof, or the
+    exchange's acknowledgement of the receipt. words and signature are empty of a run without receipt.
+    """
+
+    receipts_root: bytes
+    run: int
+    verdict_of_run: int
+    units_of_run: int
+    words: bytes = b""
+    signature: bytes = b""
+    proof: tuple[bytes, ...] = ()
+    acknowledgement: bytes = b""
+
+    def plain(self) -> tuple[Any, ...]:
+        return (
+            self.receipts_root, self.run, self.verdict_of_run, self.units_of_run, self.words, self.signature,
+            list(self.proof), self.acknowledgement,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -221,6 +244,10 @@ def _proven(value: Sequence[Any]) -> Json:
     return {"records": [_record(words) for words in records], "proof": proof, "proof_flags": flags}
 
 
+def _shown(value: Sequence[Any]) -> Json:
+    return dict(zip(Shown.__dataclass_fields__, value, strict=True))
+
+
 def _set(value: Sequence[Any]) -> Json:
     return {"members": value[0], "threshold": value[1], "payout_cap": value[2]}
 
@@ -244,6 +271,7 @@ _ARGUMENTS: Final[dict[str, Callable[[Any], Any]]] = {
     "verifiers": _set,
     "arbiters": _set,
     "record": _record,
+    "shown": _shown,
     "vouchers": _vouchers,
 }
 _SPREAD: Final = ("proven", "verdict")
@@ -284,6 +312,6 @@ _EVENTS: Final[dict[str, Callable[[Json], Json]]] = {
     "TradeLocked": _trade_locked,
     "TradeClosed": _trade_closed,
     "DisputeOpened": _with_outcome,
-    "DisputeRuled": _with_outcome,
+    "DisputeEnded": _with_outcome,
     "VoucherRedeemed": _voucher_redeemed,
 }

@@ -33,7 +33,9 @@ from suan.core.units import Price, WorkUnits, lock_payment
 BATCH_RECORDS_MAX: Final = 200
 """FILLS_MAX of the Market: one word of open bits per batch, with room to spare."""
 VERIFIERS_MAX: Final = 16
-RECEIPT_LEAF_TYPES: Final = ("bytes32", "bytes32", "uint32", "uint8")
+RECEIPT_LEAF_TYPES: Final = ("bytes32", "bytes32", "uint32", "uint8", "uint64")
+ReceiptLeaf = tuple[bytes, bytes, int, int, int]
+"""What a verdict says of one run: receipt digest (zero without a receipt), trade, run, verdict, units that it is billed."""
 ORDER_SET_LEAF_TYPES: Final = ("bytes32", "bytes32")
 
 
@@ -52,6 +54,35 @@ class OutcomeKind(IntEnum):
 
 PAID_KINDS: Final = frozenset({OutcomeKind.SETTLED})
 """Kinds in which runs were delivered and their work is paid; after all others everything may trade again."""
+
+
+class Claim(IntEnum):
+    """What a challenger claims about what was decided; the number in Market.dispute."""
+
+    NO_RECEIPT = 1
+    """Of a run that is paid there is no receipt; of a slash, none that was found false. Whoever has it shows it."""
+    FALSE_RECEIPT = 2
+    """A receipt says what was not computed: arbiters rule."""
+    WRONG_COUNT = 3
+    """The outcome is another one than the receipts give: arbiters rule."""
+
+    @property
+    def word(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+
+ANY_RUN: Final = 2**32 - 1
+"""The run of a claim that names none."""
+
+
+class DisputeEnd(IntEnum):
+    """Why a dispute ended; the number in DisputeEnded.reason."""
+
+    RULED = 1
+    FELL = 2
+    """A receipt that was asked for was not shown: refunded."""
+    STOOD = 3
+    """Nobody ruled: as decided."""
 
 
 class ReceiptVerdict(IntEnum):
@@ -270,17 +301,17 @@ def verifier_set_id(members: Sequence[str], threshold: int, payout_cap: int) -> 
     return keccak(encode(["address[]", "uint8", "uint96"], [ordered, threshold, payout_cap]))
 
 
-def receipts_tree(leaves: Sequence[tuple[bytes, bytes, int, int]]) -> StandardTree:
-    """The tree over (receipt digest, trade, run, verdict), leaves sorted; one leaf for every run closed.
+def receipts_tree(leaves: Sequence[ReceiptLeaf]) -> StandardTree:
+    """The tree over what a verdict says of its runs, leaves sorted; one leaf for every run closed.
 
     Raises ValueError without leaves or when a run has two of them.
     """
-    if len({(trade, run) for _, trade, run, _ in leaves}) != len(leaves):
+    if len({leaf[1:3] for leaf in leaves}) != len(leaves):
         raise ValueError("every run of a closed trade has exactly one leaf in the receipts tree")
     return StandardTree(RECEIPT_LEAF_TYPES, leaves)
 
 
-def receipts_root(leaves: Sequence[tuple[bytes, bytes, int, int]]) -> bytes:
+def receipts_root(leaves: Sequence[ReceiptLeaf]) -> bytes:
     """The root that a verdict carries."""
     return receipts_tree(leaves).root
 

@@ -2,12 +2,12 @@
 
 from suan.core.evidence import proofs
 from suan.core.evidence.anchors import EMPTY_HEAD, files_root, kind_word, next_head
+from suan.core.evidence.answers import Answers, acknowledged, leaf_of
 from suan.core.evidence.proofs import (
     PROOF_BYTES_MAX,
     ROOT_EVENTS,
     Anchor,
     Check,
-    Leaf,
     check_anchor,
     check_proof,
     passed,
@@ -17,15 +17,17 @@ from suan.core.evidence.proofs import (
 
 __all__ = [
     "Anchor",
+    "Answers",
     "Check",
     "EMPTY_HEAD",
-    "Leaf",
     "PROOF_BYTES_MAX",
     "ROOT_EVENTS",
+    "acknowledged",
     "check_anchor",
     "check_proof",
     "files_root",
     "kind_word",
+    "leaf_of",
     "next_head",
     "passed",
     "proofs",

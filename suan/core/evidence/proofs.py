@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from suan.core.contract import EVENTS, RECEIPT_LEAF_TYPES, ReceiptVerdict, receipts_tree
+from suan.core.contract import EVENTS, RECEIPT_LEAF_TYPES, ReceiptLeaf, ReceiptVerdict, receipts_tree
 from suan.core.encoding import canonical_json, from_hex, keccak, normalise_address, to_hex
 from suan.core.ids import parse_id, rcp_id, trd_id
 from suan.core.merkle import leaf_hash, node_hash
@@ -38,8 +38,6 @@ ROOT_EVENTS: Final = tuple(
     if {"batch_id", "receipts_root"} <= {parameter.name for parameter in event.parameters}
 )
 """Events of the Market that log the root of a close's receipts."""
-
-Leaf = tuple[bytes, bytes, int, int]
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,12 @@ class Anchor:
     block_hash: str | None = None
 
 
-def receipt_proof(leaves: Sequence[Leaf], index: int, anchor: Anchor) -> bytes:
+def receipt_proof(leaves: Sequence[ReceiptLeaf], index: int, anchor: Anchor) -> bytes:
     """The file that proves leaf `index` under the root of all leaves of one close.
 
     Raises ValueError for a run without a receipt: there is nothing to name.
     """
-    digest, trade, run, verdict = leaves[index]
+    digest, trade, run, verdict, units = leaves[index]
     if verdict == ReceiptVerdict.MISSING:
         raise ValueError(f"run {run} has no receipt; its leaf says so")
     tree = receipts_tree(leaves)
@@ -93,7 +91,7 @@ def receipt_proof(leaves: Sequence[Leaf], index: int, anchor: Anchor) -> bytes:
         "root": to_hex(tree.root),
         "trade": trd_id(trade),
         "transaction": anchor.transaction,
-        "value": [to_hex(digest), to_hex(trade), str(run), str(verdict)],
+        "value": [to_hex(digest), to_hex(trade), str(run), str(verdict), str(units)],
         "version": 1,
     }
     return canonical_json(body | {"digest": to_hex(keccak(canonical_json(body)))})
@@ -128,8 +126,9 @@ def check_proof(data: bytes) -> list[Check]:
     """
     body = read_proof(data)
     rest = {name: value for name, value in body.items() if name != "digest"}
-    digest, trade, run, verdict = _leaf(body["value"])
-    leaf = leaf_hash(RECEIPT_LEAF_TYPES, (digest, trade, run, verdict))
+    value = _leaf(body["value"])
+    digest, trade = value[:2]
+    leaf = leaf_hash(RECEIPT_LEAF_TYPES, value)
     node = leaf
     for sibling in body["proof"]:
         node = node_hash(node, from_hex(sibling))
@@ -166,8 +165,8 @@ def _equal(name: str, expected: str, found: str) -> Check:
     return Check(name, expected == found, expected, found)
 
 
-def _leaf(value: Sequence[str]) -> Leaf:
-    return from_hex(value[0]), from_hex(value[1]), int(value[2]), int(value[3])
+def _leaf(value: Sequence[str]) -> ReceiptLeaf:
+    return from_hex(value[0]), from_hex(value[1]), int(value[2]), int(value[3]), int(value[4])
 
 
 def _shapes(body: Mapping[str, Any]) -> None:
@@ -188,12 +187,12 @@ def _shapes(body: Mapping[str, Any]) -> None:
     for node in proof:
         from_hex(node, field="proof", length=32)
     if not isinstance(value, list) or len(value) != len(RECEIPT_LEAF_TYPES):
-        raise FieldError("value", "not_a_leaf", "receipt digest, trade, run and verdict are needed.")
+        raise FieldError("value", "not_a_leaf", "receipt digest, trade, run, verdict and units are needed.")
     for item in value[:2]:
         from_hex(item, field="value", length=32)
-    for item, bits in zip(value[2:], (32, 8), strict=True):
+    for item, bits in zip(value[2:], (32, 8, 64), strict=True):
         if not (isinstance(item, str) and item.isascii() and item.isdigit() and str(int(item[:20])) == item):
-            raise FieldError("value", "not_a_number", "run and verdict are decimal text.")
+            raise FieldError("value", "not_a_number", "run, verdict and units are decimal text.")
         if int(item) >= 2**bits:
             raise FieldError("value", "too_high", f"a uint{bits} is needed.")
 

@@ -18,7 +18,14 @@ from suan.core.settlement.bookkeeping import (
     lock_of,
     moves_of,
 )
-from suan.core.settlement.disputes import NOBODY_RULED, BondEnd, bond_end, falls_unbacked
+from suan.core.settlement.claims import claim_by, end_of, open_claims, receipts_asked
+from suan.core.settlement.disputes import (
+    NOBODY_RULED,
+    BondEnd,
+    bond_end,
+    revealed_end,
+    without_ruling,
+)
 from suan.core.settlement.levels import Judgement, level_of
 from suan.core.settlement.money_outcomes import RUN_ENDS, TRADE_ENDS
 from suan.core.settlement.outcomes import VerifiedRun, outcome_of
@@ -60,12 +67,17 @@ __all__ = [
     "as_possible",
     "bond_end",
     "check_outcome",
+    "claim_by",
     "close_moves",
-    "falls_unbacked",
+    "end_of",
     "lock_of",
     "moves_of",
+    "open_claims",
+    "receipts_asked",
     "level_of",
     "outcome_of",
+    "revealed_end",
     "split",
     "units_given_back",
+    "without_ruling",
 ]

@@ -37,7 +37,7 @@ MONEY_EVENTS: Final = (
     "TradeLocked",
     "TradeClosed",
     "DisputeOpened",
-    "DisputeRuled",
+    "ClaimEnded",
     "SessionOpened",
     "VoucherRedeemed",
     "SessionClosed",
@@ -111,7 +111,7 @@ def moves_of(name: str, args: Args, lock: Parties | None, *, payees: Payees) -> 
     """
     if name in OPENED_BY:
         moves = _moves_from_lock(name, args, lock, payees)
-    elif name in ("DisputeOpened", "DisputeRuled"):
+    elif name in ("DisputeOpened", "ClaimEnded"):
         moves = _dispute_moves(name, args)
     else:
         moves = _plain_moves(name, args)

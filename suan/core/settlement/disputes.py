@@ -1,21 +1,25 @@
-"""Who pays whom when a dispute ends: the challenger's bond, and its reward.
+"""Who pays whom when a claim about a decided trade ends: the challenger's bond, and its reward.
 
 The disputed trade is closed like any other (`split`); this is what moves beside it. Nobody ever pays more than the bond of
-the dispute, and a reward comes out of what the close just gave the payer.
+the dispute, and a reward comes out of what the close just gave the payer. Nobody is rewarded without a ruling.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from suan.core.contract import PAID_KINDS, Outcome, OutcomeKind, Record
+from suan.core.contract import Outcome, OutcomeKind, Record
 from suan.core.encoding import ZERO_ADDRESS
 from suan.core.settlement.split import split
+
+REVEAL_SHARE: Final = 10
+"""A receipt that was asked for costs its challenger the bond divided by this."""
 
 
 @dataclass(frozen=True, slots=True)
 class BondEnd:
-    """How a dispute's bond ends, as DisputeRuled names it. Base units.
+    """How the bond of a claim ends, as ClaimEnded names it. Base units.
 
     forfeited: what `opponent` gets of the challenger's bond. reward: what `opponent` pays the challenger. opponent: the
     zero address where nobody is one.
@@ -27,15 +31,32 @@ class BondEnd:
 
 
 NOBODY_RULED = BondEnd(ZERO_ADDRESS, 0, 0)
-"""What was decided stands, and nobody loses a bond for the arbiters' silence."""
+"""The bond goes back: nobody loses one for the arbiters' silence, or for a receipt that was not shown."""
 
 
-def falls_unbacked(kind: int, *, revealed: bool, challenger: str, provider: str) -> bool:
-    """Whether a disputed outcome of this kind is refunded if nobody rules: it pays, and no receipt backed it in time.
+@dataclass(frozen=True, slots=True)
+class WithoutRuling:
+    """How a dispute ends without a ruling: from when on (unix seconds), and whether the trade is refunded then."""
 
-    A provider that disputes what it was denied cannot gain by hiding its own receipts.
+    due: int
+    falls: bool
+
+
+def without_ruling(
+    *, missing: int, for_arbiters: bool, claim_by: int, reveal_by: int, rule_by: int
+) -> WithoutRuling:
+    """missing: receipts that are asked for and were not shown. for_arbiters: whether anybody claims that they must rule.
+
+    A receipt that is missing after reveal_by refunds the trade. Else it stands, as soon as nobody can or may rule any more.
     """
-    return kind in PAID_KINDS and not revealed and challenger != provider
+    if missing:
+        return WithoutRuling(reveal_by, True)
+    return WithoutRuling(rule_by if for_arbiters else claim_by, False)
+
+
+def revealed_end(bond: int, revealer: str) -> BondEnd:
+    """How the bond of a claim ends when the receipt is shown: a tenth pays whoever showed it. Down: the challenger gains."""
+    return BondEnd(revealer, bond // REVEAL_SHARE, 0)
 
 
 def bond_end(
@@ -47,12 +68,14 @@ def bond_end(
     becomes: Outcome,
     fee_bps: int,
     pool: str,
+    shared: bool = False,
 ) -> BondEnd:
-    """How the bond of a dispute ends when a trade that was `decided` so is closed as it `becomes`.
+    """How the bond of a claim for arbiters ends when they rule that a trade that was `decided` so is closed as it `becomes`.
 
     The loser is the side to which the ruling leaves less than the decision did, and it pays the challenger; after a slash
     the pool pays. If nobody lost (a slash takes nothing from a buyer), nobody pays. A challenger that was wrong, or is the
-    loser itself, forfeits its bond to the side that it attacked.
+    loser itself, forfeits its bond to the side that it attacked. shared: two challengers get half of the reward each. Down:
+    the dust stays with the payer.
     """
     attacked = record.buyer if challenger == record.provider else record.provider
     was, now = split(record, decided, fee_bps), split(record, becomes, fee_bps)
@@ -65,4 +88,5 @@ def bond_end(
         return BondEnd(attacked, bond, 0)
     if payer == record.provider and becomes.kind == OutcomeKind.SLASHED:
         payer, there = pool, int(now.pool)
-    return BondEnd(payer, 0, min(there, bond))
+    reward = min(there, bond)
+    return BondEnd(payer, 0, reward // 2 if shared else reward)

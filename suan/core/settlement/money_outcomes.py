@@ -184,24 +184,29 @@ TRADE_ENDS: Final = (
         "k of n verifiers, then anyone", OutcomeKind.REFUNDED, _BACK, _BOND, "-", _ALL_BACK,
     ),
     TradeEnd(
-        "closing", "disputed, paid by verdict, no receipt revealed", "one window after the dispute", "anyone",
-        OutcomeKind.REFUNDED, _BACK, "bond back, less the reward", "challenger: its bond and up to as much again",
-        _ALL_BACK,
+        "closing", "a receipt is asked for and not shown", "one window after the verdict's own", "anyone",
+        OutcomeKind.REFUNDED, _BACK, _BOND, "challengers: their bonds, no reward", _ALL_BACK,
     ),
     TradeEnd(
-        "closing", "disputed, arbiters silent", "two windows after the dispute", "anyone",
-        None, "as decided", "as decided", "challenger: its bond", "as decided",
+        "closing", "all receipts that are asked for are shown, arbiters are not",
+        "the verdict's window, or half a window after the last was shown", "anyone",
+        None, "as decided", "as decided",
+        "challengers: nine tenths of each bond; whoever showed a receipt: a tenth", "as decided",
     ),
     TradeEnd(
-        "closing", "disputed, arbiters confirm what was decided", "within two windows", "k of n arbiters",
-        None, "as decided; the challenger's bond if it was attacked",
+        "closing", "disputed, arbiters asked and silent", "two windows after the verdict's own", "anyone",
+        None, "as decided", "as decided", "challengers: their bonds, no reward", "as decided",
+    ),
+    TradeEnd(
+        "closing", "disputed, arbiters confirm what was decided", "before two windows after the verdict's own",
+        "k of n arbiters", None, "as decided; the challenger's bond if it was attacked",
         "as decided; the challenger's bond if it was attacked", "challenger: nothing", "as decided",
     ),
     TradeEnd(
-        "closing", "disputed, arbiters rule otherwise", "within two windows", "k of n arbiters",
+        "closing", "disputed, arbiters rule otherwise", "before two windows after the verdict's own", "k of n arbiters",
         None, "as ruled, less the reward if it loses by the ruling",
         "as ruled, less the reward if it loses by the ruling",
-        "challenger: its bond and up to as much again from the loser, or from the pool after a slash",
+        "challenger: its bond and up to as much again from the loser, or from the pool after a slash; two share it",
         "as ruled",
     ),
 )  # fmt: skip
@@ -251,5 +256,8 @@ _TAIL: Final = """
 - Between deliver by and refund after, the money of a trade without a verdict waits for the verifiers; then for anyone's refund.
 - Work that was delivered and that verifiers do not judge until refund after is not paid: an attestation worth paying for means that
   k verifiers recomputed the work, and that is a verdict, of one trade alone if need be.
+- Who asks for a receipt of an honest trade delays its payment: by half a window after the answer, or by two windows in all if
+  it makes arbiters' business of it, at the price of a tenth of its bond for each receipt and of all of it for a claim that
+  arbiters find wrong.
 - Trap, ceiling, memory and stack outcomes cost the buyer; `suan job measure` shows them before the first bid.
 """

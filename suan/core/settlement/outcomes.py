@@ -34,6 +34,12 @@ class VerifiedRun:
     def missing(cls, run: int) -> VerifiedRun:
         return cls(run, ReceiptVerdict.MISSING, ExitReason.REFUSED, WorkUnits(0))
 
+    def billed(self, ceiling: WorkUnits) -> WorkUnits:
+        """What a paid trade bills for this run, as its leaf under the verdict's root says: zero if it delivers nothing."""
+        if self.verdict != ReceiptVerdict.ACCEPTED or not self.exit_reason.delivers:
+            return WorkUnits(0)
+        return billed_units(self.counted, ceiling)
+
 
 def outcome_of(record: Record, runs: Sequence[VerifiedRun]) -> Outcome:
     """The outcome of a trade whose runs have all been decided.
@@ -50,11 +56,7 @@ def outcome_of(record: Record, runs: Sequence[VerifiedRun]) -> Outcome:
     if any(run.verdict == ReceiptVerdict.REJECTED for run in runs):
         recomputed = sum(min(run.counted, ceiling) for run in runs if run.verdict != ReceiptVerdict.MISSING)
         return Outcome(OutcomeKind.SLASHED, 0, recomputed)
-    billed = [
-        billed_units(run.counted, ceiling)
-        for run in runs
-        if run.verdict == ReceiptVerdict.ACCEPTED and run.exit_reason.delivers
-    ]
+    billed = [units for run in runs if (units := run.billed(ceiling))]
     if not billed:
         return Outcome(OutcomeKind.REFUNDED, 0, 0)
     return Outcome(OutcomeKind.SETTLED, len(billed), sum(billed))

@@ -85,6 +85,15 @@ class Acknowledgement(Struct):
 
 
 @dataclass(frozen=True)
+class ReceiptAcknowledgement(Struct):
+    """The exchange has the receipt with this digest: its agent need not fear that it is withheld."""
+
+    TYPE: ClassVar[str] = "ReceiptAcknowledgement(bytes32 receipt)"
+
+    receipt: bytes
+
+
+@dataclass(frozen=True)
 class WithdrawalRequest(Struct):
     """The owner asks for `amount` base units back; payable after the market's delay."""
 

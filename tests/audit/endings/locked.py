@@ -8,7 +8,7 @@ from suan.client.audit.report import Report
 from suan.client.audit.run import audit
 from suan.core.contract import abi
 from suan.core.contract.proving import prove_records
-from suan.core.contract.records import KeySet, Outcome, Record
+from suan.core.contract.records import ANY_RUN, Claim, KeySet, Outcome, Record
 from suan.core.signing.structs import Ruling
 from tests.audit.recorded import Recorded, Recorder
 from tests.audit.traded_market import TradedMarket
@@ -33,9 +33,11 @@ class Locked:
         parties = (self.records[index].buyer, self.records[index].provider)
         return next(key.address for key in self.market.buyers if key.address not in parties)
 
-    def dispute(self, index: int, challenger: str = "") -> None:
+    def dispute(
+        self, index: int, challenger: str = "", claim: Claim = Claim.WRONG_COUNT, run: int = ANY_RUN
+    ) -> None:
         known = {name: self.said[name] for name in ("head", "outcomes", "receipts_root")}
-        call = abi.encode_dispute(**known, proven=self.proven(index))
+        call = abi.encode_dispute(**known, proven=self.proven(index), claim=claim, run=run)
         self.send(call, challenger or self.third(index))
 
     def rule(self, index: int, outcome: Outcome) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suan.core.contract.records import RECEIPT_LEAF_TYPES, receipts_root
+from suan.core.contract.records import RECEIPT_LEAF_TYPES, ReceiptLeaf, receipts_root
 from suan.core.encoding import canonical_json, keccak, to_hex
 from suan.core.evidence.proofs import Anchor, check_anchor, check_proof, passed, read_proof, receipt_proof
 from suan.core.merkle import leaf_hash
@@ -21,8 +21,8 @@ TRADE = keccak(b"a trade")
 words = st.binary(min_size=32, max_size=32)
 
 
-def leaves_of(count: int) -> list[tuple[bytes, bytes, int, int]]:
-    return [(keccak(b"receipt %d" % run), TRADE, run, 1 + run % 3) for run in range(count)]
+def leaves_of(count: int) -> list[ReceiptLeaf]:
+    return [(keccak(b"receipt %d" % run), TRADE, run, 1 + run % 3, 360 * run) for run in range(count)]
 
 
 def holds(data: bytes) -> bool:
@@ -78,7 +78,7 @@ def test_a_forger_who_mends_the_digest_still_needs_the_tree(count, data):
     stranger = data.draw(words.filter(lambda word: word not in {leaf[0] for leaf in leaves}))
     body["value"] = [to_hex(stranger), *body["value"][1:]]
     body["receipt"] = f"rcp_{to_hex(stranger)}"
-    forged_leaf = (stranger, TRADE, int(body["value"][2]), int(body["value"][3]))
+    forged_leaf = (stranger, TRADE, *map(int, body["value"][2:]))
     body["leaf"] = to_hex(leaf_hash(RECEIPT_LEAF_TYPES, forged_leaf))
     rest = {name: value for name, value in body.items() if name != "digest"}
     forged = canonical_json(rest | {"digest": to_hex(keccak(canonical_json(rest)))})
@@ -108,7 +108,7 @@ def test_a_proof_before_its_root_is_on_chain_says_so_with_nulls():
 
 def test_a_run_without_a_receipt_has_nothing_to_prove():
     with pytest.raises(ValueError, match="no receipt"):
-        receipt_proof([(bytes(32), TRADE, 0, 0)], 0, ANCHOR)
+        receipt_proof([(bytes(32), TRADE, 0, 0, 0)], 0, ANCHOR)
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ class History:
             opponent, lost = self.draw(st.sampled_from([record.buyer, POOL])), self.draw(st.booleans())
             forfeited, reward = (bond, 0) if lost else (0, self.draw(st.integers(0, bond)))
             self.tell(
-                "DisputeRuled", to_hex(record.trade),
+                "ClaimEnded", to_hex(record.trade),
                 challenger=who, bond=bond, opponent=opponent, forfeited=forfeited, reward=reward,
             )  # fmt: skip
             self.naive.put(who, LOCKED, -bond)
@@ -297,7 +297,7 @@ def test_a_copy_of_the_books_goes_its_own_way():
 @pytest.mark.parametrize(
     ("name", "args"),
     [
-        ("DisputeRuled", {"challenger": PEOPLE[0], "bond": 5, "opponent": POOL, "forfeited": 6, "reward": 0}),
+        ("ClaimEnded", {"challenger": PEOPLE[0], "bond": 5, "opponent": POOL, "forfeited": 6, "reward": 0}),
         ("VoucherRedeemed", {"paid": 5, "fee": 6}),
         ("SessionClosed", {"released": -1}),
     ],

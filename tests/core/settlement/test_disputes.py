@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from suan.core.contract.records import Outcome, OutcomeKind, Record
 from suan.core.encoding import ZERO_ADDRESS, keccak
-from suan.core.settlement.disputes import BondEnd, bond_end, falls_unbacked
+from suan.core.settlement.disputes import BondEnd, bond_end, revealed_end, without_ruling
 from tests.oracle.market.money import shares
 
 FEE_BPS, BOND = 150, 10**17
@@ -68,9 +68,21 @@ def test_a_slash_of_no_bond_still_names_the_pool_as_the_one_to_pay():
     assert ends(STRANGER, paid(1), SLASH, replace(RECORD, bond=0)) == BondEnd(POOL, 0, 0)
 
 
-def test_what_is_paid_falls_without_a_receipt_but_never_for_the_provider_itself():
-    known = {"challenger": BUYER, "provider": PROVIDER}
-    assert falls_unbacked(OutcomeKind.SETTLED, revealed=False, **known)
-    assert not falls_unbacked(OutcomeKind.SETTLED, revealed=True, **known)
-    assert not falls_unbacked(OutcomeKind.REFUNDED, revealed=False, **known)
-    assert not falls_unbacked(OutcomeKind.SETTLED, revealed=False, challenger=PROVIDER, provider=PROVIDER)
+def test_two_challengers_who_were_right_share_the_reward_and_the_dust_stays_with_the_payer():
+    known = {"decided": paid(4), "becomes": paid(1), "fee_bps": FEE_BPS, "pool": POOL}
+    assert bond_end(RECORD, challenger=BUYER, bond=11, shared=True, **known) == BondEnd(PROVIDER, 0, 5)
+    assert bond_end(RECORD, challenger=PROVIDER, bond=11, shared=True, **known) == BondEnd(BUYER, 11, 0)
+
+
+def test_a_receipt_that_is_shown_costs_its_challenger_a_tenth_for_the_gas():
+    assert revealed_end(109, STRANGER) == BondEnd(STRANGER, 10, 0)
+
+
+@given(st.integers(0, 3), st.booleans(), st.lists(st.integers(0, 2**40 - 1), min_size=3, max_size=3))
+def test_without_a_ruling_what_lacks_a_receipt_falls_and_all_else_stands(missing, for_arbiters, times):
+    claim_by, reveal_by, rule_by = sorted(times)
+    found = without_ruling(
+        missing=missing, for_arbiters=for_arbiters, claim_by=claim_by, reveal_by=reveal_by, rule_by=rule_by
+    )
+    assert found.falls == (missing > 0)
+    assert found.due == (reveal_by if missing else rule_by if for_arbiters else claim_by)

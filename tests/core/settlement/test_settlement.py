@@ -241,9 +241,9 @@ def test_a_verifier_set_has_one_id_whatever_the_order_of_its_members():
 
 def test_every_run_has_exactly_one_leaf_in_the_receipts_tree():
     trade = keccak(b"trade")
-    leaves = [(keccak(b"receipt"), trade, 0, 1), (bytes(32), trade, 1, 0)]
+    leaves = [(keccak(b"receipt"), trade, 0, 1, 360), (bytes(32), trade, 1, 0, 0)]
     assert receipts_root(leaves) == receipts_root(leaves[::-1])
     with pytest.raises(ValueError, match="exactly one leaf"):
-        receipts_root([*leaves, (bytes(32), trade, 0, 0)])
+        receipts_root([*leaves, (bytes(32), trade, 0, 0, 0)])
     with pytest.raises(ValueError):
         receipts_root([])

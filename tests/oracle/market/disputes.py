@@ -1,6 +1,7 @@
-"""Disputes in the model of the Market: a bond against what was decided, a receipt shown, a ruling, or the time that ran out.
+"""Disputes in the model of the Market: claims about what was decided, receipts shown, a ruling, or the time that ran out.
 
-Invariant: a dispute's bond is locked until it ends, and then goes back to the challenger or to the side that it attacked.
+Invariant: the bond of a claim is locked until it ends; then it goes back to the challenger, or some of it to whoever was
+attacked or showed what was asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from suan.core.contract.records import BatchHead, Outcome, OutcomeKind, Record, 
 from suan.core.signing.structs import Verdict
 from tests.oracle.market.endings import Endings
 from tests.oracle.market.money import Shares, as_possible, possible, shares
+from tests.oracle.market.receipts import ACCEPTED, REJECTED, Showing
 from tests.oracle.market.state import ModelDispute, Reverted
+
+NO_RECEIPT, FALSE_RECEIPT, WRONG_COUNT = 1, 2, 3
+ANY_RUN = 2**32 - 1
 
 
 class Disputes(Endings):
@@ -24,94 +29,177 @@ class Disputes(Endings):
         outcomes: Sequence[tuple[int, Outcome]],
         receipts_root: bytes,
         challenger: str,
+        claim: int,
+        run: int,
         *,
         now: int,
     ) -> None:
-        """Take a decided trade out of its verdict and lock the challenger's bond."""
-        batch = head.id()
+        """Claim something about a decided trade; the first claim takes it out of its verdict."""
+        batch, key = head.id(), (head.id(), record.index)
         verdict = Verdict(batch, pack_outcomes(outcomes), receipts_root).struct_hash()
-        waiting, settle_after = self.decided.get(verdict, (0, 0))
-        bit = 1 << record.index
-        if not waiting & bit:
-            raise Reverted("TradeNotOpen")
-        if now >= settle_after:
-            raise Reverted("TooLate")
+        found = self.disputes.get(key)
+        if found is None:
+            found = self._first(verdict, record, outcomes, receipts_root, now)
+        elif found.receipts_root != receipts_root:
+            raise Reverted("NotDisputed")
+        asked = self.claims.setdefault(key, {})
+        if claim == NO_RECEIPT:
+            self._may_ask(found, asked, record, run, now)
+        else:
+            self._may_claim(found, challenger, claim, now)
         bond, account = self.parameters.dispute_bond, self.account(challenger)
         if account.available < bond:
             raise Reverted("InsufficientAvailable")
         account.available -= bond
         account.locked += bond
-        self.decided[verdict] = (waiting ^ bit, settle_after)
-        if waiting == bit:
-            del self.decided[verdict]
-        window = self.parameters.dispute_window
-        outcome = as_possible(record, dict(outcomes)[record.index])
-        self.disputes[batch, record.index] = ModelDispute(
-            challenger, bond, now + window, now + 2 * window, outcome
-        )
+        if key not in self.disputes:
+            waiting, settle_after = self.decided.pop(verdict)
+            left = waiting & ~(1 << record.index)
+            self.decided |= {verdict: (left, settle_after)} if left else {}
+            self.disputes[key] = found
+        if claim == NO_RECEIPT:
+            asked[run] = challenger
+        else:
+            found.for_arbiters.append((challenger, claim))
 
-    def reveal(self, head: BatchHead, record: Record, *, now: int) -> None:
-        """A receipt of the trade was shown."""
-        dispute = self._disputed(head, record)
-        if now >= dispute.reveal_by:
+    def reveal(self, head: BatchHead, record: Record, run: int, showing: Showing, *, now: int) -> None:
+        """Show the receipt of a run that somebody asks for; it costs the challenger a tenth of its bond."""
+        key = head.id(), record.index
+        found, asked = self.disputes.get(key), self.claims.get(key, {})
+        if found is None or run not in asked:
+            raise Reverted("NotDisputed")
+        if now >= found.reveal_by:
             raise Reverted("TooLate")
-        dispute.revealed = True
+        if not self._answers(found, record, run, showing):
+            raise Reverted("InvalidReceipt")
+        challenger, cost = self.account(asked.pop(run)), self.parameters.dispute_bond // 10
+        challenger.locked -= self.parameters.dispute_bond
+        challenger.available += self.parameters.dispute_bond - cost
+        self.account(showing.revealer).available += cost
+        found.claim_by = max(found.claim_by, now + self.parameters.dispute_window // 2)
 
-    def rule(self, head: BatchHead, record: Record, outcome: Outcome, *, now: int) -> int:
-        """End a disputed trade as arbiters say; the reward of a challenger who was right, else 0."""
-        dispute = self._disputed(head, record)
-        if now >= dispute.rule_by:
+    def rule(self, head: BatchHead, record: Record, outcome: Outcome, *, now: int) -> None:
+        """End a disputed trade as arbiters say."""
+        found = self._disputed(head, record)
+        if not found.for_arbiters:
+            raise Reverted("NotDisputed")
+        if now >= found.rule_by:
             raise Reverted("TooLate")
         if not possible(record, outcome):
             raise Reverted("InvalidOutcome")
-        if outcome != dispute.outcome:
-            return self._overturn(head, record, dispute, outcome)
-        return self._uphold(head, record, dispute, outcome)
-
-    def time_out(self, head: BatchHead, record: Record, *, now: int) -> int:
-        """End a disputed trade without a ruling; the reward of a challenger whom nobody answered, else 0."""
-        dispute = self._disputed(head, record)
-        unbacked = dispute.outcome.kind == OutcomeKind.SETTLED and not dispute.revealed
-        if unbacked and dispute.challenger != record.provider:
-            if now < dispute.reveal_by:
-                raise Reverted("TooEarly")
-            return self._overturn(head, record, dispute, Outcome(OutcomeKind.REFUNDED, 0, 0))
-        if now < dispute.rule_by:
-            raise Reverted("TooEarly")
-        self._end_dispute(head, record, dispute.outcome)
-        challenger = self.account(dispute.challenger)
-        challenger.locked -= dispute.bond
-        challenger.available += dispute.bond
-        return 0
-
-    def _overturn(self, head: BatchHead, record: Record, dispute: ModelDispute, outcome: Outcome) -> int:
-        """The loser is the side to which the ruling leaves less than the decision did."""
-        was, becomes = (self._shares(record, one) for one in (dispute.outcome, outcome))
-        payer, there = "", 0
-        if becomes[0] < was[0]:
-            payer, there = record.provider, becomes[0]
-        elif becomes[1] < was[1]:
-            payer, there = record.buyer, becomes[1]
-        if payer == dispute.challenger:
-            return self._uphold(head, record, dispute, outcome)
+        (was_providers, was_buyers), (providers, buyers) = (
+            self._shares(record, one) for one in (found.outcome, outcome)
+        )
+        loser, there = "", 0
+        if providers < was_providers:
+            loser, there = record.provider, providers
+        elif buyers < was_buyers:
+            loser, there = record.buyer, buyers
         ends = self._end_dispute(head, record, outcome)
-        if payer == record.provider and outcome.kind == OutcomeKind.SLASHED:
+        payer = loser
+        if loser == record.provider and outcome.kind == OutcomeKind.SLASHED:
             payer, there = self.pool, ends.pool
-        reward = min(there, dispute.bond)
-        if reward:
-            self.account(payer).available -= reward
-        challenger = self.account(dispute.challenger)
-        challenger.locked -= dispute.bond
-        challenger.available += dispute.bond + reward
-        return reward
+        reward = min(there, self.parameters.dispute_bond) // len(found.for_arbiters)
+        for challenger, _ in found.for_arbiters:
+            if outcome == found.outcome or challenger == loser:
+                self._forfeit(record, challenger)
+                continue
+            self._free(challenger)
+            if reward:
+                self.account(payer).available -= reward
+                self.account(challenger).available += reward
 
-    def _uphold(self, head: BatchHead, record: Record, dispute: ModelDispute, outcome: Outcome) -> int:
-        """The challenger was wrong: its bond goes to the side that it attacked."""
+    def time_out(self, head: BatchHead, record: Record, *, now: int) -> None:
+        """End a disputed trade without a ruling; nobody is rewarded."""
+        found = self._disputed(head, record)
+        outcome, due = found.outcome, found.rule_by if found.for_arbiters else found.claim_by
+        if self.claims.get((head.id(), record.index)):
+            outcome, due = Outcome(OutcomeKind.REFUNDED, 0, 0), found.reveal_by
+        if now < due:
+            raise Reverted("TooEarly")
         self._end_dispute(head, record, outcome)
-        attacked = record.buyer if dispute.challenger == record.provider else record.provider
-        self.account(dispute.challenger).locked -= dispute.bond
-        self.account(attacked).available += dispute.bond
-        return 0
+        for challenger, _ in found.for_arbiters:
+            self._free(challenger)
+
+    def reclaim(self, head: BatchHead, record: Record, run: int) -> None:
+        """Free the bond of a claim for a receipt that was open when its trade ended."""
+        key = head.id(), record.index
+        if key in self.disputes or run not in self.claims.get(key, {}):
+            raise Reverted("NotDisputed")
+        self._free(self.claims[key].pop(run))
+
+    def _first(
+        self,
+        verdict: bytes,
+        record: Record,
+        outcomes: Sequence[tuple[int, Outcome]],
+        receipts_root: bytes,
+        now: int,
+    ) -> ModelDispute:
+        waiting, settle_after = self.decided.get(verdict, (0, 0))
+        if not waiting >> record.index & 1:
+            raise Reverted("TradeNotOpen")
+        if now >= settle_after:
+            raise Reverted("TooLate")
+        window, outcome = self.parameters.dispute_window, as_possible(record, dict(outcomes)[record.index])
+        return ModelDispute(
+            outcome, receipts_root, settle_after, settle_after + window, settle_after + 2 * window
+        )
+
+    def _may_ask(
+        self, found: ModelDispute, asked: dict[int, str], record: Record, run: int, now: int
+    ) -> None:
+        if now >= found.reveal_by - self.parameters.dispute_window:
+            raise Reverted("TooLate")
+        runs = range(record.first_run, record.first_run + record.runs)
+        paid = found.outcome.kind == OutcomeKind.SETTLED and run in runs
+        if not paid and not (found.outcome.kind == OutcomeKind.SLASHED and run == ANY_RUN):
+            raise Reverted("InvalidClaim")
+        if run in asked:
+            raise Reverted("ClaimTaken")
+
+    def _may_claim(self, found: ModelDispute, challenger: str, claim: int, now: int) -> None:
+        if claim not in (FALSE_RECEIPT, WRONG_COUNT):
+            raise Reverted("InvalidClaim")
+        if now >= found.claim_by:
+            raise Reverted("TooLate")
+        known = [who for who, _ in found.for_arbiters]
+        if len(known) == 2 or challenger in known:
+            raise Reverted("ClaimTaken")
+
+    def _answers(self, found: ModelDispute, record: Record, run: int, showing: Showing) -> bool:
+        paid = found.outcome.kind == OutcomeKind.SETTLED
+        wanted = run if paid else showing.run
+        has_receipt = showing.receipt is not None and (record.provider, showing.agent) in self.agents
+        if showing.receipt is not None and (showing.receipt.trade, showing.receipt.run) != (
+            record.trade,
+            wanted,
+        ):
+            return False
+        if found.receipts_root != showing.published.root:
+            return False
+        if showing.acknowledged:
+            return paid and has_receipt
+        if showing.leaf(record, wanted, self.domain) not in showing.published.leaves:
+            return False
+        if not paid:
+            return has_receipt and showing.verdict == REJECTED
+        if showing.units:
+            return has_receipt and showing.verdict == ACCEPTED
+        if found.unbilled == record.runs - found.outcome.runs_delivered:
+            return False
+        found.unbilled += 1
+        return True
+
+    def _free(self, challenger: str) -> None:
+        account = self.account(challenger)
+        account.locked -= self.parameters.dispute_bond
+        account.available += self.parameters.dispute_bond
+
+    def _forfeit(self, record: Record, challenger: str) -> None:
+        attacked = record.buyer if challenger == record.provider else record.provider
+        self.account(challenger).locked -= self.parameters.dispute_bond
+        self.account(attacked).available += self.parameters.dispute_bond
 
     def _shares(self, record: Record, outcome: Outcome) -> tuple[int, int]:
         """What an outcome leaves to provider and buyer."""
@@ -123,7 +211,7 @@ class Disputes(Endings):
         return self._pay(head.verifier_set, record, outcome)
 
     def _disputed(self, head: BatchHead, record: Record) -> ModelDispute:
-        dispute = self.disputes.get((head.id(), record.index))
-        if dispute is None:
+        found = self.disputes.get((head.id(), record.index))
+        if found is None:
             raise Reverted("NotDisputed")
-        return dispute
+        return found

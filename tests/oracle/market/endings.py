@@ -49,6 +49,7 @@ class Endings:
     decided: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     exposure: dict[bytes, int] = field(default_factory=dict)
     disputes: dict[tuple[bytes, int], ModelDispute] = field(default_factory=dict)
+    claims: dict[tuple[bytes, int], dict[int, str]] = field(default_factory=dict)
     sessions: dict[bytes, ModelSession] = field(default_factory=dict)
     refundable_from: dict[tuple[bytes, int], int] = field(default_factory=dict)
     batches: int = 0

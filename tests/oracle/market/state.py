@@ -25,14 +25,18 @@ class ModelAccount:
 
 @dataclass(slots=True)
 class ModelDispute:
-    """A disputed trade: who locked which bond, until when it may be revealed and ruled, and what was decided."""
+    """A disputed trade: what was decided, under which receipts, the deadlines, and who claims what for arbiters to rule.
 
-    challenger: str
-    bond: int
+    unbilled: how many runs were shown not to be billed.
+    """
+
+    outcome: Outcome
+    receipts_root: bytes
+    claim_by: int
     reveal_by: int
     rule_by: int
-    outcome: Outcome
-    revealed: bool = False
+    for_arbiters: list[tuple[str, int]] = field(default_factory=list)
+    unbilled: int = 0
 
 
 @dataclass(slots=True)

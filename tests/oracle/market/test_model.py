@@ -43,6 +43,12 @@ def living_records(world):
         yield from (record for record in batch.records if bits & (1 << record.index))
 
 
+def challengers(model):
+    """Whose bonds are locked, once for each claim."""
+    yield from (who for claims in model.claims.values() for who in claims.values())
+    yield from (who for found in model.disputes.values() for who, _ in found.for_arbiters)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_money_is_conserved_and_locks_are_those_of_living_trades_and_disputes_after_every_step(seed):
     world = walk(seed)
@@ -55,8 +61,8 @@ def test_money_is_conserved_and_locks_are_those_of_living_trades_and_disputes_af
         for record in living_records(world):
             locked[record.buyer] += record.payment
             locked[record.provider] += record.bond
-        for dispute in world.model.disputes.values():
-            locked[dispute.challenger] += dispute.bond
+        for challenger in challengers(world.model):
+            locked[challenger] += PARAMETERS.dispute_bond
         assert {owner: a.locked for owner, a in accounts.items() if a.locked} == {
             o: n for o, n in locked.items() if n
         }

@@ -5,12 +5,20 @@ import pytest
 from ledger.chain.signer import Signer
 from ledger.deployment.deploy import PROFILES, Parameters, deploy
 from operations.run import layout
-from suan.core.contract import abi
+from suan.core.contract import Shown, abi
 from suan.core.contract.proving import prove_records
-from suan.core.contract.records import KeySet, pack_outcomes
+from suan.core.contract.records import KeySet, pack_outcomes, receipts_tree
 from suan.core.settlement.bookkeeping import CUSTODY_REF, MONEY_EVENTS, PARTY_KINDS, Books
 from suan.core.signing.domains import market_domain
-from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Acceptance, GivingUp, Ruling, Verdict
+from suan.core.signing.structs import (
+    SIDE_BUY,
+    SIDE_SELL,
+    Acceptance,
+    GivingUp,
+    ReceiptAcknowledgement,
+    Ruling,
+    Verdict,
+)
 from tests.core.signing.keys import Key
 from tests.oracle.market.model import Opened
 from tests.oracle.market.money import MarketParameters
@@ -38,7 +46,7 @@ class ContractSide:
         self.verifiers = sorted((Key("verifier 1"), Key("verifier 2")), key=lambda key: key.address)
         self.arbiters = sorted((Key("arbiter 1"), Key("arbiter 2")), key=lambda key: key.address)
         self.keys = {}
-        signer = Signer(folder / "secrets")
+        self.signer = signer = Signer(folder / "secrets")
         self.fund(signer.address("deployer"))
         self.made = deploy(
             node.url, deployment_file=folder / "deployment.json", var=layout.default_var(), deployer=signer.address("deployer"),
@@ -142,11 +150,33 @@ class ContractSide:
             signature=self.keys[signer].sign(giving_up.digest(self.domain)),
         )  # fmt: skip
 
-    def _dispute(self, *, head, record, outcomes, receipts_root, challenger, batches):
+    def _dispute(self, *, head, record, outcomes, receipts_root, challenger, claim, run, batches):
         return challenger, abi.encode_dispute(
             head=head, outcomes=outcomes, receipts_root=receipts_root,
-            proven=self._proven(head, [record], batches),
+            proven=self._proven(head, [record], batches), claim=claim, run=run,
         )  # fmt: skip
+
+    def _reveal(self, *, head, record, run, showing, batches):
+        words, signature, acknowledgement, proof = b"", b"", b"", ()
+        if showing.receipt is not None:
+            digest = showing.receipt.digest(self.domain)
+            words, signature = showing.receipt.encode_data(), self.keys[showing.agent].sign(digest)
+        if showing.acknowledged:
+            said = ReceiptAcknowledgement(digest if words else bytes(32)).digest(self.domain)
+            acknowledgement = self.signer.sign_digest("acknowledger", said)
+        else:
+            leaves = showing.published.leaves
+            place = next((i for i, leaf in enumerate(leaves) if leaf[1:3] == (record.trade, showing.run)), 0)
+            proof = receipts_tree(leaves).proof(place)
+        shown = Shown(
+            showing.published.root, showing.run, showing.verdict, showing.units, words, signature, tuple(proof),
+            acknowledgement,
+        )  # fmt: skip
+        return showing.revealer, abi.encode_reveal(batch=head.id(), record=record, run=run, shown=shown)
+
+    def _reclaim(self, *, head, record, run, batches):
+        proven = self._proven(head, [record], batches)
+        return self.funder, abi.encode_reclaim(head=head, proven=proven, run=run)
 
     def _rule(self, *, head, record, outcome, batches):
         ruling = Ruling(head.id(), record.trade, outcome.kind, outcome.runs_delivered, outcome.units)

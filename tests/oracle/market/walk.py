@@ -12,14 +12,16 @@ from typing import Any
 
 from suan.core.contract.limits import PLACES
 from suan.core.contract.records import BatchHead, Clearing, Fill, KeySet, Outcome, Record
-from suan.core.encoding import ZERO_ADDRESS, keccak
+from suan.core.encoding import ZERO_ADDRESS
 from suan.core.orders.products import PRODUCTS
 from suan.core.signing.domains import Domain
 from suan.core.signing.structs import SIDE_BUY, SIDE_SELL, Bid, Offer
 from suan.core.units import minimum_units
 from tests.core.signing.keys import Key
+from tests.oracle.market.disputing import Disputing
 from tests.oracle.market.model import MarketModel, Opened
 from tests.oracle.market.money import MarketParameters
+from tests.oracle.market.receipts import Published, published
 from tests.oracle.market.state import Delegate, Reverted
 
 TREASURY, POOL, RERUN = ("0x" + digit * 40 for digit in "789")
@@ -52,7 +54,7 @@ class Decided:
     settle_after: int
 
 
-class Walk:
+class Walk(Disputing):
     """People, their orders and the batches so far. `delegates` and `agents` are what the Registry must know."""
 
     def __init__(
@@ -62,6 +64,7 @@ class Walk:
         self.now = now
         self.verifiers, self.verifier_set = verifiers, verifiers.id()
         self.verdicts: list[Decided] = []
+        self.published: dict[bytes, Published] = {}
         self.nonces: dict[tuple[str, int], int] = {}
         self.people = [Key(f"person {number}") for number in range(8)]
         self.helper, self.stranger = Key("helper"), Key("stranger")
@@ -93,15 +96,17 @@ class Walk:
                 *[self._decide] * 3, self._accept, self._give_up, self._refund, self._refund_given_up,
             ]  # fmt: skip
         if self.verdicts:
-            makers += [self._settle, self._settle, self._settle, self._dispute, self._dispute]
+            makers += [*[self._settle] * 3, *[self._dispute] * 3]
         if self.model.disputes:
-            makers += [self._rule] * 6 + [self._time_out]
+            makers += [*[self._rule] * 4, *[self._reveal] * 3, *[self._time_out] * 2]
+        if any(self.model.claims.values()):
+            makers += [self._reclaim]
         name, arguments = self.chance.choice(makers)()
         return Step(name, arguments, self.now)
 
     def apply(self, step: Step) -> Any:
         """What the model answers; Reverted comes back as a value."""
-        untimed = {"deposit", "cancel"}
+        untimed = {"deposit", "cancel", "reclaim"}
         arguments = step.arguments | ({} if step.name in untimed else {"now": step.now})
         try:
             result = getattr(self.model, step.name)(**arguments)
@@ -226,13 +231,16 @@ class Walk:
         return "decide", {
             "head": batch.head,
             "outcomes": outcomes,
-            "receipts_root": self.root(batch, outcomes),
+            "receipts_root": self._publish(batch, outcomes),
         }
 
-    @staticmethod
-    def root(batch, outcomes):
-        """The receipts root of a verdict: a tree of one receipt for each trade, which reveal() can show."""
-        return keccak(batch.head.id() + bytes(index for index, _ in outcomes))
+    def _publish(self, batch, outcomes):
+        """The receipts root of a verdict."""
+        made = published(
+            self.chance, [(batch.records[index], outcome) for index, outcome in outcomes], self.model.domain
+        )
+        self.published[made.root] = made
+        return made.root
 
     def _settle(self):
         verdict = self.chance.choice(self.verdicts[-6:])
@@ -274,35 +282,6 @@ class Walk:
             "signer": self.chance.choices([provider, self.helper.address], [9, 1])[0],
             "records": [record for record in records if record.provider == provider],
         }
-
-    def _dispute(self):
-        verdict = self.chance.choice(self.verdicts[-4:])
-        index, _ = self.chance.choice(verdict.outcomes)
-        record = verdict.batch.records[index]
-        challenger = self.chance.choice([record.buyer, record.provider, self._person().address])
-        return "dispute", {
-            "head": verdict.batch.head,
-            "record": record,
-            "outcomes": verdict.outcomes,
-            "receipts_root": verdict.root,
-            "challenger": challenger,
-        }
-
-    def _disputed(self):
-        batch_id, index = self.chance.choice(list(self.model.disputes))
-        (batch,) = (batch for batch in self.batches if batch.head.id() == batch_id)
-        return batch, batch.records[index], self.model.disputes[batch_id, index]
-
-    def _rule(self):
-        batch, record, dispute = self._disputed()
-        outcome = dispute.outcome if self.chance.random() < 0.4 else self._outcome(record)
-        return "rule", {"head": batch.head, "record": record, "outcome": outcome}
-
-    def _time_out(self):
-        batch, record, dispute = self._disputed()
-        due = dispute.reveal_by if self.chance.random() < 0.5 else dispute.rule_by
-        self.now = max(self.now, due - (self.chance.random() < 0.1))
-        return "time_out", {"head": batch.head, "record": record}
 
     def _batch_of(self, head):
         (batch,) = (batch for batch in self.batches if batch.head.id() == head.id())

@@ -153,13 +153,16 @@ abstract contract Ledger is ReceiptTest {
 
     function _foldDispute(bytes32 topic, Vm.Log memory log) private returns (bool) {
         if (topic == IMarketEvents.DisputeOpened.selector) {
-            (, uint96 bond,,) = abi.decode(log.data, (uint256, uint96, uint40, uint40));
+            (, uint96 bond,,,,) = abi.decode(log.data, (uint256, uint96, uint40, uint40, uint8, uint32));
             _lockMoney(_account(log.topics[3]), bond);
             disputeBonds += bond;
-            trades[log.topics[1]].stage = Stage.Disputed;
-        } else if (topic == IMarketEvents.DisputeRuled.selector) {
-            (, address challenger, uint96 bond, address opponent, uint96 forfeited, uint96 reward) =
-                abi.decode(log.data, (uint256, address, uint96, address, uint96, uint96));
+            Trade storage t = trades[log.topics[1]];
+            if (t.stage != Stage.Decided && t.stage != Stage.Disputed) endedTwice = true;
+            t.stage = Stage.Disputed;
+        } else if (topic == IMarketEvents.ClaimEnded.selector) {
+            (,, uint96 bond, address opponent, uint96 forfeited, uint96 reward) =
+                abi.decode(log.data, (uint8, uint32, uint96, address, uint96, uint96));
+            address challenger = _account(log.topics[2]);
             disputeBonds -= bond;
             books[challenger].locked -= bond;
             books[challenger].available += bond - forfeited + reward;

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IMarketTypes} from "../../../src/interfaces/IMarketTypes.sol";
+import {ANY_RUN, FALSE_RECEIPT, NO_RECEIPT} from "../../utils/MarketTest.sol";
 import {Fill, Outcome, Packing, Record} from "../../utils/Packing.sol";
 import {People} from "./People.sol";
 
@@ -16,6 +17,12 @@ contract MarketHandler is People {
         bytes32 id;
     }
 
+    struct Asked {
+        uint256 batch;
+        uint256 index;
+        uint32 run;
+    }
+
     uint256 public decisions;
     uint256 public disputes;
     uint256 public givenUp;
@@ -23,6 +30,7 @@ contract MarketHandler is People {
     bool public placesAreRight = true;
     uint32 private _nonce;
     Decision[] private _decisions;
+    Asked[] private _asked;
 
     // ------------------------------------------------------------------------------------------------ openings
 
@@ -77,7 +85,8 @@ contract MarketHandler is People {
         }
         // The verdict's one receipt is of its first trade.
         Record memory first = lock.records[indices[0]];
-        receiptsRoot = _receiptLeaf(_receipt(first.trade, first.firstRun), first.trade, first.firstRun);
+        bytes memory words = _receipt(first.trade, first.firstRun);
+        receiptsRoot = _receiptLeaf(words, first.trade, first.firstRun, ACCEPTED, first.ceiling);
         d.receiptsRoot = receiptsRoot;
         d.id = _decide(lock, indices, d.outcomes);
         ++decisions;
@@ -156,53 +165,90 @@ contract MarketHandler is People {
 
     // ------------------------------------------------------------------------------------------------ disputes
 
+    /// @dev Asks for a receipt, or for a ruling; of a trade that is disputed already too.
     function dispute(uint256 which, uint256 place, uint256 who) external watched {
         if (_decisions.length == 0) return;
         Decision memory d = _decisions[which % _decisions.length];
-        uint256 word = market.decided(d.id);
-        uint256 i = place % d.indices.length;
         Lock memory lock = batches[d.batch];
+        uint256 i = place % d.indices.length;
+        Record memory r = lock.records[d.indices[i]];
         address challenger = _people[who % 5];
-        if ((word >> d.indices[i]) & 1 == 0 || _now >= uint40(word >> 200)) return;
         if (_available(challenger) < DISPUTE_BOND) return;
+        bool asks = place % 2 == 0 && d.outcomes[i].kind == SETTLED && _isPossible(r, d.outcomes[i]);
+        (uint8 claim, uint32 run) = asks ? (NO_RECEIPT, r.firstRun) : (FALSE_RECEIPT, ANY_RUN);
         receiptsRoot = d.receiptsRoot;
-        _dispute(challenger, lock, d.indices, d.outcomes, d.indices[i]);
+        uint256 word = market.decided(d.id);
+        if ((word >> d.indices[i]) & 1 == 1 && _now < uint40(word >> 200)) {
+            _claim(challenger, lock, d.indices, d.outcomes, r.index, claim, run);
+        } else {
+            // Joined in time, or refused: too late, taken, or disputed under another verdict.
+            try this.join(challenger, lock, d, r.index, claim, run) {}
+            catch {
+                return;
+            }
+        }
+        if (asks) _asked.push(Asked(d.batch, r.index, run));
         ++disputes;
     }
 
-    function reveal(uint256 which) external watched {
+    function join(address challenger, Lock memory lock, Decision memory d, uint256 index, uint8 claim, uint32 run)
+        external
+    {
+        _claim(challenger, lock, d.indices, d.outcomes, index, claim, run);
+    }
+
+    function reveal(uint256 which, uint256 who) external watched {
         if (_decisions.length == 0) return;
         Decision memory d = _decisions[which % _decisions.length];
         Lock memory lock = batches[d.batch];
         Record memory r = lock.records[d.indices[0]];
-        (address challenger,, uint40 revealBy,,) = market.disputeOf(lock.id, r.index);
+        (,,, uint40 revealBy,,) = market.disputeOf(lock.id, r.index);
+        address challenger = market.claimOf(lock.id, r.index, r.firstRun);
         if (challenger == address(0) || _now >= revealBy) return;
-        bytes memory words = _receipt(r.trade, r.firstRun);
-        bytes memory signature = _sign(AGENT_KEY, _receiptDigest(words));
+        IMarketTypes.Shown memory shown;
+        (shown.receiptsRoot, shown.run, shown.verdictOfRun) = (d.receiptsRoot, r.firstRun, ACCEPTED);
+        (shown.unitsOfRun, shown.words) = (r.ceiling, _receipt(r.trade, r.firstRun));
+        shown.signature = _sign(AGENT_KEY, _receiptDigest(shown.words));
+        _mayLose[challenger] += DISPUTE_BOND / 10;
+        vm.prank(_people[who % 5]);
         // Another verdict may be the disputed one: then this receipt is not under its root.
-        try market.reveal(lock.id, Packing.record(r), words, signature, ACCEPTED, new bytes32[](0)) {} catch {}
+        try market.reveal(lock.id, Packing.record(r), r.firstRun, shown) {} catch {}
     }
 
     function rule(uint256 which, uint256 place, uint256 kind, uint64 units) external watched {
         (Lock memory lock, uint256 index, bool found) = _aDispute(which, place);
         if (!found) return;
-        (address challenger,,, uint40 ruleBy,) = market.disputeOf(lock.id, index);
-        if (_now >= ruleBy) return;
+        (address challenger, address second,,, uint40 ruleBy,) = market.disputeOf(lock.id, index);
+        if (challenger == address(0) || _now >= ruleBy) return;
         Outcome memory end = _outcomeOf(lock.records[index], kind % 3, units);
-        _allowDispute(lock.records[index], end, challenger);
+        _allow(lock.records[index], end);
+        _mayLose[lock.records[index].buyer] += DISPUTE_BOND;
+        _mayLose[lock.records[index].provider] += DISPUTE_BOND;
+        _mayLose[challenger] += DISPUTE_BOND;
+        _mayLose[second] += DISPUTE_BOND;
         _rule(lock, index, end);
     }
 
+    /// @dev Nobody loses by it more than what was decided costs it.
     function timeOut(uint256 which, uint256 place, uint256 pause) external watched {
         (Lock memory lock, uint256 index, bool found) = _aDispute(which, place);
         if (!found) return;
-        (address challenger,,, uint40 ruleBy,) = market.disputeOf(lock.id, index);
+        (,,,, uint40 ruleBy,) = market.disputeOf(lock.id, index);
         if (pause % 2 == 0) _passTo(ruleBy);
         if (_now < ruleBy) return;
         Record memory r = lock.records[index];
-        _allowDispute(r, Outcome(SLASHED, 0, 0), challenger);
-        _mayLose[r.buyer] += Packing.payment(r); // what was decided may be a payment
+        _mayLose[r.provider] += r.bond;
+        _mayLose[r.buyer] += Packing.payment(r);
         _timeOut(lock, index);
+    }
+
+    function reclaim(uint256 which) external watched {
+        if (_asked.length == 0) return;
+        Asked memory asked = _asked[which % _asked.length];
+        Lock memory lock = batches[asked.batch];
+        if (market.claimOf(lock.id, asked.index, asked.run) == address(0)) return;
+        if (trades[lock.records[asked.index].trade].stage != Stage.Ended) return;
+        market.reclaim(lock.head, _proveOne(lock, asked.index), asked.run);
     }
 
     // ------------------------------------------------------------------------------------------------ claims
@@ -235,8 +281,8 @@ contract MarketHandler is People {
                 if ((bits >> k) & 1 == 1 != (stage == Stage.Open)) return false;
                 bytes32 trade = batches[i].records[k].trade;
                 if (market.refundableFrom(batches[i].id, k) != refundsFrom[trade]) return false;
-                (address challenger,,,,) = market.disputeOf(batches[i].id, k);
-                if ((challenger != address(0)) != (stage == Stage.Disputed)) return false;
+                (,,,, uint40 ruleBy,) = market.disputeOf(batches[i].id, k);
+                if ((ruleBy != 0) != (stage == Stage.Disputed)) return false;
             }
         }
         for (uint256 i; i < _sessions.length; ++i) {
@@ -261,13 +307,6 @@ contract MarketHandler is People {
         uint256 paid = uint256(r.price) * end.units / 3_600_000;
         if (end.kind == SETTLED && paid <= Packing.payment(r)) _mayLose[r.buyer] += paid;
         if (end.kind == SLASHED) _mayLose[r.provider] += r.bond;
-    }
-
-    function _allowDispute(Record memory r, Outcome memory end, address challenger) private {
-        _allow(r, end);
-        _mayLose[r.buyer] += DISPUTE_BOND;
-        _mayLose[r.provider] += DISPUTE_BOND;
-        _mayLose[challenger] += DISPUTE_BOND;
     }
 
     function _aDispute(uint256 which, uint256 place)
@@ -313,6 +352,10 @@ contract MarketHandler is People {
         if (kind % 3 == SLASHED) return Outcome(SLASHED, 0, units);
         uint32 runs = uint32(bound(units, 1, r.runs));
         return Outcome(SETTLED, runs, uint64(bound(units, runs * (r.ceiling / 10), runs * r.ceiling)));
+    }
+
+    function _isPossible(Record memory r, Outcome memory end) private pure returns (bool) {
+        return end.kind != SETTLED || end.units <= uint256(r.runs) * r.ceiling;
     }
 
     /// @dev The nonce of now, or the highest that this maker may use.

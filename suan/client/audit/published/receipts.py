@@ -13,7 +13,7 @@ from suan.client.audit.source.evidence import Evidence, hash_in
 from suan.client.audit.state import Books, TradeView
 from suan.client.audit.store.tables import Store, Table
 from suan.core import encoding, ids, signing
-from suan.core.contract import Outcome, OutcomeKind, ReceiptVerdict, receipts_root
+from suan.core.contract import Outcome, OutcomeKind, ReceiptLeaf, ReceiptVerdict, receipts_root
 from suan.core.delivery import Counters, ExitReason, Receipt, metering
 from suan.core.orders import BidTerms
 from suan.core.settlement import VerifiedRun, level_of, outcome_of
@@ -35,11 +35,12 @@ class PublishedRun:
     signer: str
     confirmed_by: str
     recount: Json | None
+    units: int
 
     @property
-    def leaf(self) -> tuple[bytes, bytes, int, int]:
-        """(receipt digest, trade, run, verdict), as the root on chain commits to it."""
-        return self.digest, self.trade, self.run, int(self.verdict)
+    def leaf(self) -> ReceiptLeaf:
+        """As the root on chain commits to it."""
+        return self.digest, self.trade, self.run, int(self.verdict), self.units
 
     def verified(self, resource_class: str) -> VerifiedRun:
         """What settlement may count of it: the exchange's own recount, which for an accepted run is the receipt's."""
@@ -137,9 +138,9 @@ class ReceiptAudit:
         """One published run, or None and a difference."""
         try:
             trade, run = encoding.from_hex(item["trade"], length=32), int(item["run"])
-            verdict = ReceiptVerdict(item["verdict"])
+            verdict, units = ReceiptVerdict(item["verdict"]), int(item["units"])
             if item["receipt"] is None:
-                return PublishedRun(trade, run, verdict, None, encoding.ZERO_BYTES32, "", "", None)
+                return PublishedRun(trade, run, verdict, None, encoding.ZERO_BYTES32, "", "", None, units)
             receipt = Receipt.from_json(item["receipt"])
             ExitReason(receipt.exit_reason)
             digest = receipt.digest(self.shelf.domain)
@@ -150,7 +151,7 @@ class ReceiptAudit:
             self.report.differ(root, "receipt", "a well-formed signed receipt", repr(error))
             return None
         self.report.receipts_checked += 1
-        return PublishedRun(trade, run, verdict, receipt, digest, signer, confirmed_by, recount)
+        return PublishedRun(trade, run, verdict, receipt, digest, signer, confirmed_by, recount, units)
 
     def _trade(
         self, block: int, trade: TradeView, decided: Outcome, runs: list[PublishedRun], said: Json
@@ -185,10 +186,16 @@ class ReceiptAudit:
         resource_class: str,
     ) -> None:
         try:
-            right = outcome_of(trade.record, [run.verified(resource_class) for run in runs])
+            verified = [run.verified(resource_class) for run in runs]
+            right = outcome_of(trade.record, verified)
         except (KeyError, TypeError, ValueError) as error:
             self.report.differ(subject, "outcome", "one that follows from its receipts", error)
             return
+        ceiling = WorkUnits(trade.record.ceiling)
+        billed = [int(run.billed(ceiling)) for run in verified]
+        self.report.expect(
+            subject, "units that the leaves of its runs bill", billed, [run.units for run in runs]
+        )
         kinds = [_kind(outcome.kind) for outcome in (right, decided)]
         self.report.expect(subject, "outcome that follows from its receipts", *kinds)
         self.report.expect(

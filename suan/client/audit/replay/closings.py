@@ -1,6 +1,6 @@
 """Every verdict and every end of a trade: who decided, what was paid, and whether the time had come.
 
-A TradeClosed event does not say why. The events after it in the same transaction do (BatchSettled, DisputeRuled), or the
+A TradeClosed event does not say why. The events after it in the same transaction do (BatchSettled, DisputeEnded), or the
 calldata, or, for a call that came through another contract, the time. Known limit: what stands on signatures (decide, accept,
 rule, giveUp) can be checked only when the call was sent straight to the Market.
 """
@@ -27,14 +27,14 @@ from suan.core.signing import Acceptance, GivingUp, Verdict
 
 Json = dict[str, Any]
 EVENTS = frozenset({
-    "BatchDecided", "BatchSettled", "TradeClosed", "DisputeOpened", "ReceiptRevealed",
-    "DisputeRuled", "TradeGivenUp",
+    "BatchDecided", "BatchSettled", "TradeClosed", "TradeGivenUp", *disputes.EVENTS,
 })  # fmt: skip
 
 
 def check(audit: Context, block: int, tx_hash: str, events: list[Event]) -> None:
     """Check the closing events of one transaction and fold them into the books."""
     step = _Close(audit, block, tx_hash)
+    disputed = disputes.Disputes(step)
     for event in events:
         values = event.values
         if event.name == "TradeClosed":
@@ -45,12 +45,9 @@ def check(audit: Context, block: int, tx_hash: str, events: list[Event]) -> None
             step.settled(values)
         elif event.name == "TradeGivenUp":
             step.given_up(values)
-        elif event.name == "DisputeOpened":
-            disputes.opened(step, values)
-        elif event.name == "ReceiptRevealed":
-            disputes.revealed(step, values)
-        elif event.name == "DisputeRuled":
-            disputes.ruled(step, values)
+        else:
+            disputed.take(event)
+    disputed.finish()
     for event in step.ends:
         step.ended(event)
 

@@ -17,6 +17,7 @@ GETTERS = {
     "treasury": "treasury",
     "pool": "pool",
     "rerun_account": "rerunAccount",
+    "acknowledger": "acknowledger",
     "fee_bps": "feeBps",
     "bond_bps": "bondBps",
     "bond_floor_price": "bondFloorPrice",
@@ -26,7 +27,7 @@ GETTERS = {
     "dispute_bond": "disputeBond",
     "arbiter_set": "arbiterSet",
 }
-ADDRESS_FIELDS = frozenset({"registry", "token", "treasury", "pool", "rerun_account"})
+ADDRESS_FIELDS = frozenset({"registry", "token", "treasury", "pool", "rerun_account", "acknowledger"})
 
 
 def read_parameters(rpc: Rpc, market: str, block: BlockRef) -> Parameters:

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from suan.client.audit.state import DisputeView
 from suan.core.contract import OrderState, packing
 from suan.core.encoding import from_hex, keccak
 from suan.core.signing import SIDE_SELL
 
 STATE: Final = 5
-SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 17}
+SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 18}
 MEMBERS: Final = {
     name: STATE + place
     for place, name in enumerate((
-        "accounts", "sold", "bought", "skipped", "spent", "openBits", "decided", "exposure", "disputes", "sessions",
-        "refundableFrom", "batches",
+        "accounts", "sold", "bought", "skipped", "spent", "openBits", "decided", "exposure", "disputes", "claims",
+        "sessions", "refundableFrom", "batches",
     ))
 }  # fmt: skip
 """Slots of the members of State."""
@@ -95,21 +96,23 @@ def exposure_word(amount: int) -> int:
 
 
 def trade_slot(member: str, batch: str, index: int) -> int:
-    """The word (of disputes the first of three) of a trade in disputes or refundableFrom."""
+    """The word (of disputes the first of five, of claims none of its own) of a trade in disputes, claims or refundableFrom."""
     return _mapped(_number(index), _mapped(from_hex(batch), MEMBERS[member]))
 
 
-def dispute_slot(batch: str, index: int) -> int:
-    """The first of the three words of a trade in disputes."""
-    return _mapped(_number(index), _mapped(from_hex(batch), MEMBERS["disputes"]))
+def claim_slot(batch: str, index: int, run: int) -> int:
+    """The word of who asks for the receipt of a run."""
+    return _mapped(_number(run), trade_slot("claims", batch, index))
 
 
-def dispute_words(
-    challenger: str, bond: int, reveal_by: int, rule_by: int, outcome: int, evidence: bytes, *, revealed: bool
-) -> list[int]:
-    """bond 96 | challenger 160; outcome 112 | revealed 8 | ruleBy 40 | revealBy 40; evidence."""
-    times = outcome << 88 | int(revealed) << 80 | rule_by << 40 | reveal_by
-    return [bond << 160 | int(challenger, 16), times, int.from_bytes(evidence, "big")]
+def dispute_words(dispute: DisputeView, index: int, evidence: bytes) -> list[int]:
+    """unbilled 32 | missing 32 | ruleBy 40 | revealBy 40 | claimBy 40; claim 8 | challenger 160, twice; verdict 144 |
+    outcome 112; evidence. evidence: keccak256(leaf of the record, receipts root)."""
+    times = dispute.rule_by << 80 | dispute.reveal_by << 40 | dispute.claim_by
+    counts = dispute.unbilled << 152 | dispute.missing << 120
+    claims = [claim << 160 | int(who, 16) for who, claim in dispute.for_arbiters]
+    decided = (int(dispute.verdict, 16) % 2**144) << 112 | outcome_word(index, dispute.outcome)
+    return [counts | times, *(claims + [0, 0])[:2], decided, int.from_bytes(evidence, "big")]
 
 
 def session_word(paid: int, *, closed: bool) -> int:

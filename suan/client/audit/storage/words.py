@@ -38,7 +38,8 @@ PROVEN: Final = {
     "open_bits": 1,
     "verdicts": 1,
     "exposure": 1,
-    "disputes": 3,
+    "disputes": 5,
+    "claims": 1,
     "sessions": 1,
     "given_up": 1,
 }
@@ -212,22 +213,19 @@ class StorageAudit:
         return _Wanted(f"verifier set {verifier_set}", "locked in its trades in storage", [slot], [word])
 
     def _of_disputes(self, key: tuple[str, int], found: DisputeView | None) -> _Wanted:
-        batch, index = key
-        first = layout.dispute_slot(batch, index)
-        words = [0, 0, 0]
-        if found is not None and found.challenger:
+        first = layout.trade_slot("disputes", *key)
+        words = [0] * PROVEN["disputes"]
+        if found is not None and found.rule_by:
             record = self.books.trades[self.books.trade_at[key]].record
-            words = layout.dispute_words(
-                found.challenger,
-                found.bond,
-                found.reveal_by,
-                found.rule_by,
-                layout.outcome_word(index, found.outcome),
-                keccak(record.leaf() + from_hex(found.receipts_root)),
-                revealed=found.revealed,
-            )
-        slots = [first, first + 1, first + 2]
+            evidence = keccak(record.leaf() + from_hex(found.receipts_root))
+            words = layout.dispute_words(found, key[1], evidence)
+        slots = list(range(first, first + PROVEN["disputes"]))
         return _Wanted(self._trade(key), "dispute in the contract's storage", slots, words)
+
+    def _of_claims(self, key: tuple[str, int, int], found: str | None) -> _Wanted:
+        word = int(found, 16) if found else 0
+        field = f"who asks for the receipt of run {key[2]} in storage"
+        return _Wanted(self._trade(key[:2]), field, [layout.claim_slot(*key)], [word])
 
     def _of_sessions(self, session: str, found: SessionView | None) -> _Wanted:
         word = 0 if found is None else layout.session_word(found.paid, closed=found.closed)
