@@ -40,6 +40,7 @@ class Receipt(models.Model):
     peak_memory_bytes = models.PositiveBigIntegerField()
     started_at = models.BigIntegerField()
     ended_at = models.BigIntegerField()
+    evidence = models.CharField(max_length=66)
     # who signed, and when it came
     signature = models.CharField(max_length=132)
     agent = models.CharField(max_length=42)

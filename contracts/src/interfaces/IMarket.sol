@@ -155,7 +155,8 @@ interface IMarket is IMarketEvents {
 
     /// @notice Claim something about what was decided of one trade, inside the window, with the caller's bond:
     /// - 1, no receipt: nobody has a receipt for `run` of a paid trade; of a slashed one, that any receipt was found false (`run` is
-    ///   2^32 - 1). Whoever has it shows it (reveal()), which ends the claim; else the trade is refunded. Each run is a claim of its own;
+    ///   2^32 - 1). Whoever has it shows it (reveal()), which ends the claim; else the trade is refunded. Each run is a claim of its
+    ///   own, and what was shown of it is not asked for again;
     /// - 2, false receipt, and 3, wrong count: arbiters must rule. One more challenger may join the first.
     /// The first claim takes the trade out of its verdict. All deadlines count from the end of the verdict's window, whoever
     /// claims when: one window more to reveal, two to rule.
@@ -256,7 +257,7 @@ interface IMarket is IMarketEvents {
         view
         returns (address challenger, address second, uint40 claimBy, uint40 revealBy, uint40 ruleBy, uint32 missing);
 
-    /// @notice Who asks for the receipt of a run of a trade.
+    /// @notice Who asks for the receipt of a run of a trade; the address 1 once it was shown.
     function claimOf(bytes32 batchId, uint256 index, uint32 run) external view returns (address);
 
     /// @notice From when on anybody may refund a trade because its provider gave it up, if it is open then; zero if it did not.

@@ -17,6 +17,8 @@ library Claims {
     uint8 internal constant WRONG_COUNT = 3;
     /// @notice The run of a claim that names none.
     uint32 internal constant ANY_RUN = type(uint32).max;
+    /// @notice Stands in the place of the challenger once what it asked for was shown: it is asked for once.
+    address internal constant SHOWN = address(1);
     /// @notice How a dispute ended: by a ruling, because a receipt was missing, or as decided, since nobody ruled.
     uint8 internal constant RULED = 1;
     uint8 internal constant FELL = 2;

@@ -22,7 +22,7 @@ library Disputes {
     using Records for IMarketTypes.Record;
     using Records for uint256;
 
-    uint256 private constant RECEIPT_BYTES = 19 * 32;
+    uint256 private constant RECEIPT_BYTES = 20 * 32;
     /// @notice Verdicts of a run, as its leaf states them.
     uint8 private constant ACCEPTED = 1;
     uint8 private constant REJECTED = 2;
@@ -138,7 +138,7 @@ library Disputes {
     ) external {
         Dispute storage d = self.disputes[batchId][r.index()];
         address challenger = self.claims[batchId][r.index()][claimed];
-        if (d.ruleBy == 0 || challenger == address(0)) revert IMarketEvents.NotDisputed(r.trade);
+        if (d.ruleBy == 0 || uint160(challenger) <= uint160(Claims.SHOWN)) revert IMarketEvents.NotDisputed(r.trade);
         if (block.timestamp >= d.revealBy) revert IMarketEvents.TooLate(r.trade, d.revealBy);
         if (evidenceOf(r, shown.receiptsRoot) != d.evidence) revert IMarketEvents.InvalidReceipt(r.trade);
         bytes32 receipt;
@@ -150,7 +150,8 @@ library Disputes {
         }
         uint256 unbilled = d.unbilled;
         if (!_answers(rules, d, r, claimed, receipt, shown)) revert IMarketEvents.InvalidReceipt(r.trade);
-        delete self.claims[batchId][r.index()][claimed];
+        // Asked for and shown again, a run that is not billed would use up what the outcome leaves out.
+        self.claims[batchId][r.index()][claimed] = Claims.SHOWN;
         --d.missing;
         // Whoever asked for a receipt could not know what it says: time to contest what was shown, before arbiters must rule.
         uint40 claimBy = uint40(block.timestamp) + rules.disputeWindow / 2;

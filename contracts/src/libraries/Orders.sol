@@ -29,7 +29,7 @@ library Orders {
     bytes32 internal constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 session,uint128 cumulative)");
     bytes32 internal constant RECEIPT_ACKNOWLEDGEMENT_TYPEHASH = keccak256("ReceiptAcknowledgement(bytes32 receipt)");
     bytes32 internal constant RECEIPT_TYPEHASH = keccak256(
-        "Receipt(bytes32 trade,uint32 run,bytes32 module,bytes32 input,bytes32 output,bytes32 seed,uint64 fp64,uint64 fp32,uint64 integer,uint64 memoryControl,uint64 fuel,string engine,string profile,uint8 exitReason,uint64 cpuMilliseconds,uint64 wallMilliseconds,uint64 peakMemoryBytes,uint40 startedAt,uint40 endedAt)"
+        "Receipt(bytes32 trade,uint32 run,bytes32 module,bytes32 input,bytes32 output,bytes32 seed,uint64 fp64,uint64 fp32,uint64 integer,uint64 memoryControl,uint64 fuel,string engine,string profile,uint8 exitReason,uint64 cpuMilliseconds,uint64 wallMilliseconds,uint64 peakMemoryBytes,uint40 startedAt,uint40 endedAt,bytes32 evidence)"
     );
 
     /// @notice The 32 bytes that are signed (EIP-712).

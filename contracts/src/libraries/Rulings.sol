@@ -83,7 +83,7 @@ library Rulings {
         (bytes32 batchId, IMarketTypes.Record calldata r) = Batches.proveOne(head, proven);
         address challenger = self.claims[batchId][r.index()][run];
         bool disputed = self.disputes[batchId][r.index()].ruleBy != 0;
-        if (challenger == address(0) || disputed) revert IMarketEvents.NotDisputed(r.trade);
+        if (uint160(challenger) <= uint160(Claims.SHOWN) || disputed) revert IMarketEvents.NotDisputed(r.trade);
         delete self.claims[batchId][r.index()][run];
         Claims.release(self, rules, r.trade, challenger, Claims.NO_RECEIPT, run, address(0), 0, 0);
     }

@@ -10,17 +10,17 @@ abstract contract ReceiptTest is SessionTest {
     uint8 internal constant ACCEPTED = 1;
     uint8 internal constant REJECTED = 2;
 
-    /// @dev The 19 words of a receipt, as EIP-712 encodes them; what the market does not read is filled with anything.
+    /// @dev The 20 words of a receipt, as EIP-712 encodes them; what the market does not read is filled with anything.
     function _receipt(bytes32 trade, uint32 run) internal pure returns (bytes memory words) {
         words = abi.encode(trade, run);
-        for (uint256 i = 2; i < 19; ++i) {
+        for (uint256 i = 2; i < 20; ++i) {
             words = bytes.concat(words, keccak256(abi.encode(trade, run, i)));
         }
     }
 
     function _receiptDigest(bytes memory words) internal view returns (bytes32) {
         bytes32 typeHash = keccak256(
-            "Receipt(bytes32 trade,uint32 run,bytes32 module,bytes32 input,bytes32 output,bytes32 seed,uint64 fp64,uint64 fp32,uint64 integer,uint64 memoryControl,uint64 fuel,string engine,string profile,uint8 exitReason,uint64 cpuMilliseconds,uint64 wallMilliseconds,uint64 peakMemoryBytes,uint40 startedAt,uint40 endedAt)"
+            "Receipt(bytes32 trade,uint32 run,bytes32 module,bytes32 input,bytes32 output,bytes32 seed,uint64 fp64,uint64 fp32,uint64 integer,uint64 memoryControl,uint64 fuel,string engine,string profile,uint8 exitReason,uint64 cpuMilliseconds,uint64 wallMilliseconds,uint64 peakMemoryBytes,uint40 startedAt,uint40 endedAt,bytes32 evidence)"
         );
         return _marketDigest(keccak256(bytes.concat(typeHash, words)));
     }

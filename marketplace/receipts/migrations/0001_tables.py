@@ -41,9 +41,11 @@ class Migration(migrations.Migration):
                 ("peak_memory_bytes", models.PositiveBigIntegerField()),
                 ("started_at", models.BigIntegerField()),
                 ("ended_at", models.BigIntegerField()),
+                ("evidence", models.CharField(max_length=66)),
                 ("signature", models.CharField(max_length=132)),
                 ("agent", models.CharField(max_length=42)),
                 ("submitted_at", models.BigIntegerField()),
+                ("acknowledgement", models.CharField(blank=True, default="", max_length=132)),
                 (
                     "status",
                     models.CharField(

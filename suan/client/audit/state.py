@@ -11,6 +11,8 @@ from suan.core.contract import PLACES, BatchHead, OrderState, Record
 from suan.core.signing import SIDE_BUY, SIDE_SELL
 
 Json = dict[str, Any]
+SHOWN = "0x" + "00" * 19 + "01"
+"""Stands in the place of a challenger to whom the receipt was shown: it is asked for once."""
 RUNS_IN_WORD = 256
 """Runs whose bits share a word of storage (contracts/src/libraries/Counts.sol)."""
 
@@ -171,7 +173,7 @@ class Books:
     """Payments and bonds, base units, that are locked in trades of a verifier set."""
     disputes: MutableMapping[tuple[str, int], DisputeView] = field(default_factory=dict)
     claims: MutableMapping[tuple[str, int, int], str] = field(default_factory=dict)
-    """Who asks for the receipt of (batch, index, run); empty when the claim has ended."""
+    """Who asks for the receipt of (batch, index, run); SHOWN once it was shown, empty when the claim ended otherwise."""
     sessions: MutableMapping[str, SessionView] = field(default_factory=dict)
     given_up: MutableMapping[tuple[str, int], int] = field(default_factory=dict)
     """From when on (unix) a trade that its provider gave up may be refunded, by (batch, index)."""

@@ -57,14 +57,17 @@ class Counters:
 
 @dataclass(frozen=True)
 class Receipt(Struct):
-    """One run, as its provider's agent signs it (EIP-712, Market domain). Times are unix seconds."""
+    """One run, as its provider's agent signs it (EIP-712, Market domain). Times are unix seconds.
+
+    evidence: root of a tree of typed leaves about the run, beyond what every receipt states; zero without any.
+    """
 
     TYPE: ClassVar[str] = (
         "Receipt(bytes32 trade,uint32 run,bytes32 module,bytes32 input,bytes32 output,bytes32 seed,"
         "uint64 fp64,uint64 fp32,uint64 integer,uint64 memoryControl,uint64 fuel,"
         "string engine,string profile,"
         "uint8 exitReason,uint64 cpuMilliseconds,uint64 wallMilliseconds,uint64 peakMemoryBytes,"
-        "uint40 startedAt,uint40 endedAt)"
+        "uint40 startedAt,uint40 endedAt,bytes32 evidence)"
     )
 
     trade: bytes
@@ -86,6 +89,7 @@ class Receipt(Struct):
     peak_memory_bytes: int
     started_at: int
     ended_at: int
+    evidence: bytes = ZERO_BYTES32
 
     @property
     def counters(self) -> Counters:
@@ -121,6 +125,7 @@ def check_receipt(receipt: Receipt, expected: Expected) -> list[Problem]:
     """
     return [
         *_identity_problems(receipt, expected),
+        *_evidence_problems(receipt),
         *_counter_problems(receipt),
         *_time_problems(receipt, expected),
         *_outcome_problems(receipt, expected),
@@ -153,6 +158,12 @@ def _identity_problems(receipt: Receipt, expected: Expected) -> list[Problem]:
             )
         )
     return problems
+
+
+def _evidence_problems(receipt: Receipt) -> list[Problem]:
+    if receipt.evidence == ZERO_BYTES32:
+        return []
+    return [Problem("evidence", "unknown_leaves", "this market knows no kind of leaf yet; sign zero.")]
 
 
 def _counter_problems(receipt: Receipt) -> list[Problem]:

@@ -256,8 +256,7 @@ _TAIL: Final = """
 - Between deliver by and refund after, the money of a trade without a verdict waits for the verifiers; then for anyone's refund.
 - Work that was delivered and that verifiers do not judge until refund after is not paid: an attestation worth paying for means that
   k verifiers recomputed the work, and that is a verdict, of one trade alone if need be.
-- Who asks for a receipt of an honest trade delays its payment: by half a window after the answer, or by two windows in all if
-  it makes arbiters' business of it, at the price of a tenth of its bond for each receipt and of all of it for a claim that
-  arbiters find wrong.
+- Who asks for a receipt of an honest trade delays its payment: by half a window after the answer, by two windows in all if it
+  claims what arbiters must rule on. Each receipt costs it a tenth of its bond, a claim that arbiters find wrong all of it.
 - Trap, ceiling, memory and stack outcomes cost the buyer; `suan job measure` shows them before the first bid.
 """

@@ -89,7 +89,12 @@ def test_receipts_that_are_asked_for_are_shown_or_the_trade_is_refunded(market: 
         (said("ReceiptRevealed", "run", lambda value: value + 1), "run of the revealed receipt"),
         (said("ReceiptRevealed", "unbilled", lambda value: not value), "whether the run is billed"),
         (said("DisputeEnded", "reason", lambda value: 5 - value), "reason of a dispute's end"),
-        (said("DisputeOpened", "run", lambda value: value ^ 64), "claim about a run that it can be made of"),
+        (
+            said(
+                "DisputeOpened", "run", lambda value: value ^ 64, of=encoding.to_hex(batch.records[0].trade)
+            ),
+            "claim about a run that it can be made of",
+        ),
     )
 
 

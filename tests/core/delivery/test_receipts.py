@@ -63,6 +63,7 @@ def test_an_honest_receipt_has_no_problem():
         ({"wall_milliseconds": 12_001}, "wall_milliseconds", "too_high"),
         ({"exit_reason": 8}, "exit_reason", "unknown"),
         ({"output": bytes(32)}, "output", "missing"),
+        ({"evidence": bytes(31) + b"\1"}, "evidence", "unknown_leaves"),
         ({"exit_reason": ExitReason.REFUSED}, "exit_reason", "inconsistent"),
         ({"peak_memory_bytes": 1 << 40}, "peak_memory_bytes", "too_high"),
     ],

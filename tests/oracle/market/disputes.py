@@ -72,6 +72,7 @@ class Disputes(Endings):
             raise Reverted("TooLate")
         if not self._answers(found, record, run, showing):
             raise Reverted("InvalidReceipt")
+        self.shown.add((record.trade, run))
         challenger, cost = self.account(asked.pop(run)), self.parameters.dispute_bond // 10
         challenger.locked -= self.parameters.dispute_bond
         challenger.available += self.parameters.dispute_bond - cost
@@ -155,7 +156,7 @@ class Disputes(Endings):
         paid = found.outcome.kind == OutcomeKind.SETTLED and run in runs
         if not paid and not (found.outcome.kind == OutcomeKind.SLASHED and run == ANY_RUN):
             raise Reverted("InvalidClaim")
-        if run in asked:
+        if run in asked or (record.trade, run) in self.shown:
             raise Reverted("ClaimTaken")
 
     def _may_claim(self, found: ModelDispute, challenger: str, claim: int, now: int) -> None:

@@ -50,6 +50,7 @@ class Endings:
     exposure: dict[bytes, int] = field(default_factory=dict)
     disputes: dict[tuple[bytes, int], ModelDispute] = field(default_factory=dict)
     claims: dict[tuple[bytes, int], dict[int, str]] = field(default_factory=dict)
+    shown: set[tuple[bytes, int]] = field(default_factory=set)
     sessions: dict[bytes, ModelSession] = field(default_factory=dict)
     refundable_from: dict[tuple[bytes, int], int] = field(default_factory=dict)
     batches: int = 0

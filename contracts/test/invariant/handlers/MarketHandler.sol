@@ -204,7 +204,7 @@ contract MarketHandler is People {
         Record memory r = lock.records[d.indices[0]];
         (,,, uint40 revealBy,,) = market.disputeOf(lock.id, r.index);
         address challenger = market.claimOf(lock.id, r.index, r.firstRun);
-        if (challenger == address(0) || _now >= revealBy) return;
+        if (uint160(challenger) < 2 || _now >= revealBy) return; // nobody, or it was shown
         IMarketTypes.Shown memory shown;
         (shown.receiptsRoot, shown.run, shown.verdictOfRun) = (d.receiptsRoot, r.firstRun, ACCEPTED);
         (shown.unitsOfRun, shown.words) = (r.ceiling, _receipt(r.trade, r.firstRun));
@@ -246,7 +246,7 @@ contract MarketHandler is People {
         if (_asked.length == 0) return;
         Asked memory asked = _asked[which % _asked.length];
         Lock memory lock = batches[asked.batch];
-        if (market.claimOf(lock.id, asked.index, asked.run) == address(0)) return;
+        if (uint160(market.claimOf(lock.id, asked.index, asked.run)) < 2) return; // nobody, or it was shown
         if (trades[lock.records[asked.index].trade].stage != Stage.Ended) return;
         market.reclaim(lock.head, _proveOne(lock, asked.index), asked.run);
     }

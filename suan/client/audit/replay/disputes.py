@@ -12,7 +12,7 @@ from typing import Any
 
 from suan.client.audit.replay.events import Event
 from suan.client.audit.replay.step import Step
-from suan.client.audit.state import DisputeView, TradeView, VerdictView
+from suan.client.audit.state import SHOWN, DisputeView, TradeView, VerdictView
 from suan.core import encoding, merkle, signing
 from suan.core.contract import (
     ANY_RUN,
@@ -162,8 +162,9 @@ class Disputes:
         """(challenger, how its bond ends) of a claim that asked for a receipt."""
         key = (trade.batch, trade.record.index)
         challenger = self.books.claims.get((*key, values["run"]), "")
-        self.books.claims[(*key, values["run"])] = ""
-        if (values["trade"], values["run"]) in self._shown:
+        shown = (values["trade"], values["run"]) in self._shown
+        self.books.claims[(*key, values["run"])] = SHOWN if shown else ""
+        if shown:
             return challenger, revealed_end(self.step.parameters.dispute_bond, values["opponent"])
         dispute = self.books.disputes.get(key)
         over = dispute is None or not dispute.rule_by
