@@ -279,7 +279,7 @@ def delegates(maker: str, *, confirmations: int = 0) -> list[Delegate]:
 
 
 def agents(owner: str, *, confirmations: int = 0) -> list[Agent]:
-    """The agent keys of an owner as last set on chain, expired ones (valid_until 0: revoked) included."""
+    """The agent keys of an owner as last set on chain, expired ones (valid_until 1: revoked) included."""
     latest: dict[str, Agent] = {}
     for event in events_of(name="AgentSet", subject=owner, confirmations=confirmations):
         key = event.args["key"].lower()

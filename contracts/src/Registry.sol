@@ -15,6 +15,9 @@ contract Registry is IRegistry, EIP712, Nonces {
     /// @notice The most bytes of an attribute: room for a key or an address of a service, not for a document.
     uint256 public constant ATTRIBUTE_BYTES_MAX = 2_048;
 
+    /// @dev Until when a revoked agent was valid: the first second, so that it is known to have been one.
+    uint40 internal constant REVOKED = 1;
+
     bytes32 internal constant AGENT = "suan/agent";
     bytes32 internal constant BUY = "suan/buy";
     bytes32 internal constant SELL = "suan/sell";
@@ -342,6 +345,8 @@ contract Registry is IRegistry, EIP712, Nonces {
 
     function _setKey(address identity, bytes32 delegateType, address key, uint40 validTo) private {
         if (key == address(0)) revert ZeroAddress();
+        // What an agent signed stays signed: who revokes its key can not take its receipts back.
+        if (validTo == 0 && delegateType == AGENT && _keys[identity][AGENT][key] != 0) validTo = REVOKED;
         _keys[identity][delegateType][key] = validTo;
         if (delegateType == AGENT) emit AgentSet(identity, key, validTo);
         emit DIDDelegateChanged(identity, delegateType, key, validTo, _touch(identity));

@@ -113,7 +113,8 @@ def _follows(told: Told) -> list[str]:
     if len(claims) > len(asked):
         sentences.append(
             f"arbiters rule by rule_by, or it ends as decided ({kind}) and all bonds are free. A challenger whom they find right "
-            "gets up to its bond from the side that loses by the ruling; one who was wrong loses its bond to the side it attacked"
+            "gets up to its bond from the side that loses by the ruling; one who was wrong loses its bond to the other side, "
+            "or to the pool if it is no side"
         )
     if not claims:
         sentences.append(f"what was asked for was shown: it ends as decided ({kind})")

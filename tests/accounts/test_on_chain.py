@@ -115,7 +115,7 @@ def test_a_platform_held_account_names_its_agent_on_chain(chain: World):
     assert seen["registry_nonce"] == 1
     assert seller.post("/account/agents", body | {"valid_until": 0}).status_code == 202
     settle(chain)
-    assert seller.get("/account").json()["agents"][0]["valid_until"] == 0
+    assert seller.get("/account").json()["agents"][0]["valid_until"] == 1  # revoked
 
 
 def test_a_delegate_on_chain_signs_orders_within_its_limits(chain: World, settings):

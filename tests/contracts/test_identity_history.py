@@ -76,7 +76,7 @@ def test_keys_attributes_and_controller_are_found_from_the_last_block_back(anvil
     assert (text(buyer[0]), buyer[1:3]) == ("suan/buy", (KEY, UNTIL))
     assert (text(document[0]), document[1:3]) == ("suan/document", (b"\7" * 32, UNTIL))
     assert owner[0] == CONTROLLER == only(anvil, registry, "identityOwner", IDENTITY)
-    assert (text(revoked[0]), revoked[1:3]) == ("suan/agent", (KEY, 0))
+    assert (text(revoked[0]), revoked[1:3]) == ("suan/agent", (KEY, 1))
     assert only(anvil, registry, "validDelegate", IDENTITY, b"suan/buy".ljust(32, b"\0"), KEY) is True
     assert only(anvil, registry, "validDelegate", IDENTITY, b"suan/agent".ljust(32, b"\0"), KEY) is False
 

@@ -178,7 +178,7 @@ interface IMarket is IMarketEvents {
     /// @notice End a disputed trade by ruling of the arbiters: any outcome that the trade can have. If it differs from what was
     /// decided its challengers share a reward, at most a bond, from the side to which the ruling leaves less than the decision
     /// did, if there is one (from the pool after a slash); else, and if that side is a challenger itself, the challenger's bond
-    /// goes to the side it attacked.
+    /// goes to the other side, or to the pool if it is no side.
     /// @dev Anybody who holds k of n signatures of the arbiter set over Ruling(bytes32 batch,bytes32 trade,uint8 kind,uint32
     /// runsDelivered,uint64 units), before ruleBy, of trades about which claim 2 or 3 was made. Reverts with InvalidProof,
     /// NotDisputed, TooLate, WrongKeySet, QuorumNotReached, InvalidOutcome.

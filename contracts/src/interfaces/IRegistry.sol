@@ -203,7 +203,7 @@ interface IRegistry {
         bytes calldata signature
     ) external;
 
-    /// @notice Until when (unix seconds, inclusive) `key` is an agent of `owner`; 0 if it is none.
+    /// @notice Until when (unix seconds, inclusive) `key` is an agent of `owner`; 1 if it was one and was revoked, 0 if it never was.
     function agentValidUntil(address owner, address key) external view returns (uint40);
 
     // ------------------------------------------------------------------------------------------------ delegates

@@ -104,7 +104,8 @@ library Rulings {
         _endClaim(self, rules, r, d.second, d.secondClaim, loss, confirmed ? 0 : uint96(reward), confirmed);
     }
 
-    /// @dev Who was wrong, or loses by the ruling itself, forfeits its bond to the side that it attacked.
+    /// @dev Who was wrong, or loses by the ruling itself, forfeits its bond: a side to the other one, a third party to the pool, for
+    /// it may be an accomplice of either side, to whom its bond would only come home.
     function _endClaim(
         State storage self,
         Rules memory rules,
@@ -115,7 +116,7 @@ library Rulings {
         uint96 reward,
         bool confirmed
     ) private {
-        address attacked = challenger == r.provider() ? r.buyer() : r.provider();
+        address attacked = challenger == r.provider() ? r.buyer() : challenger == r.buyer() ? r.provider() : rules.pool;
         bool wrong = confirmed || challenger == loss.loser;
         Claims.release(
             self,

@@ -11,6 +11,7 @@ contract ReceiptProofTest is Test {
         bytes32 trade;
         uint32 run;
         uint8 verdict;
+        uint64 units;
         bytes32[] path;
         bytes32 root;
     }
@@ -21,12 +22,13 @@ contract ReceiptProofTest is Test {
         proof.trade = vm.parseJsonBytes32(json, ".value[1]");
         proof.run = uint32(vm.parseJsonUint(json, ".value[2]"));
         proof.verdict = uint8(vm.parseJsonUint(json, ".value[3]"));
+        proof.units = uint64(vm.parseJsonUint(json, ".value[4]"));
         proof.path = vm.parseJsonBytes32Array(json, ".proof");
         proof.root = vm.parseJsonBytes32(json, ".root");
     }
 
     function _leaf(Proof memory p) private pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(p.receipt, p.trade, p.run, p.verdict))));
+        return keccak256(bytes.concat(keccak256(abi.encode(p.receipt, p.trade, p.run, p.verdict, p.units))));
     }
 
     function _holds(Proof memory p) private pure returns (bool) {
@@ -40,7 +42,7 @@ contract ReceiptProofTest is Test {
         vm.assertTrue(_holds(p), "the receipt is under the root");
     }
 
-    function test_one_changed_byte_is_refused(uint8 flip) external view {
+    function testFuzz_one_changed_byte_is_refused(uint8 flip) external view {
         bytes32 mask = bytes32(bound(flip, 1, 255));
         Proof memory p = _read();
         for (uint256 i; i < 32; ++i) {
@@ -66,6 +68,9 @@ contract ReceiptProofTest is Test {
         p.verdict ^= uint8(uint256(mask));
         vm.assertFalse(_holds(p), "verdict");
         p.verdict ^= uint8(uint256(mask));
+        p.units ^= uint64(uint256(mask));
+        vm.assertFalse(_holds(p), "units");
+        p.units ^= uint64(uint256(mask));
         vm.assertTrue(_holds(p), "every change was taken back");
     }
 

@@ -319,6 +319,7 @@ contract VectorsTest is MarketTest {
         for (uint256 i; i < 6; ++i) {
             words = bytes.concat(words, bytes32(json.numbers(string.concat("receipt_", rest[i]))[row]));
         }
+        words = bytes.concat(words, json.words("receipt_evidence")[row]);
     }
 
     function _textHash(string memory json, string memory column, uint256 row) private pure returns (bytes32) {

@@ -11,20 +11,20 @@ contract AcceptTest is MarketTest {
 
     // ------------------------------------------------------------------------------------------------ the buyer alone
 
-    function test_the_buyer_alone_pays_all_that_was_locked() external {
-        Lock memory lock = _openOne(4);
-        Outcome[] memory outcomes = _outcome(SETTLED, 4, 4 * CEILING);
+    function testFuzz_the_buyer_alone_pays_all_that_was_locked(uint32 runs) external {
+        runs = uint32(bound(runs, 1, 10));
+        Lock memory lock = _openOne(runs);
+        Outcome[] memory outcomes = _outcome(SETTLED, runs, runs * CEILING);
+        uint256 paid = runs * uint256(PRICE);
         vm.expectEmit(true, false, false, true, address(market));
         emit IMarketEvents.TradeClosed(
-            lock.records[0].trade,
-            Packing.outcomeWord(0, outcomes[0]),
-            Packing.amounts(4 * uint256(PRICE), 4 * uint256(PRICE) / 100)
+            lock.records[0].trade, Packing.outcomeWord(0, outcomes[0]), Packing.amounts(paid, paid / 100)
         );
         _accept(lock, _indices(1), outcomes, buyer, BUYER_KEY);
-        _assertAccount(buyer, FUNDS - 4 * PRICE, 0, "buyer");
-        _assertAccount(provider, FUNDS + 4 * PRICE - 4 * PRICE / 100, 0, "provider");
-        vm.assertEq(_available(treasury), 4 * PRICE / 100, "fee");
-        vm.assertEq(_sold(lock.records[0]), 4 * CEILING, "all units are used");
+        _assertAccount(buyer, FUNDS - paid, 0, "buyer");
+        _assertAccount(provider, FUNDS + paid - paid / 100, 0, "provider");
+        vm.assertEq(_available(treasury), paid / 100, "fee");
+        vm.assertEq(_sold(lock.records[0]), runs * CEILING, "all units are used");
         vm.assertEq(market.openBits(lock.id), 0, "ended");
     }
 
@@ -100,13 +100,14 @@ contract AcceptTest is MarketTest {
         this.acceptBoth(lock, _settled(1), Signer(buyer, BUYER_KEY), Signer(provider, key));
     }
 
-    function test_a_malformed_signature_is_of_no_agent() external {
+    function testFuzz_a_malformed_signature_is_of_no_agent(bytes calldata malformed) external {
+        vm.assume(malformed.length != 65);
         Lock memory lock = _openOne(4);
         bytes memory packed = Packing.outcomes(lock.records, _settled(1));
         bytes memory signature = _sign(BUYER_KEY, _acceptance(lock.id, packed));
         IMarketTypes.Proven memory proven = _proveOne(lock, 0);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, provider));
-        market.accept(lock.head, buyer, signature, provider, "", packed, proven);
+        market.accept(lock.head, buyer, signature, provider, malformed, packed, proven);
     }
 
     function test_the_provider_alone_accepts_nothing() external {
@@ -122,14 +123,15 @@ contract AcceptTest is MarketTest {
 
     // ------------------------------------------------------------------------------------------------ nobody
 
-    function test_a_stranger_accepts_nothing() external {
+    function testFuzz_a_stranger_accepts_nothing(uint256 key) external {
+        key = bound(key, 1_000, type(uint128).max);
         Lock memory lock = _openOne(1);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
-        this.acceptAll(lock, _settled(1), buyer, STRANGER_KEY);
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, stranger));
-        this.acceptAll(lock, _settled(1), stranger, STRANGER_KEY);
+        this.acceptAll(lock, _settled(1), buyer, key);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, vm.addr(key)));
+        this.acceptAll(lock, _settled(1), vm.addr(key), key);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, address(0)));
-        this.acceptAll(lock, _settled(1), address(0), STRANGER_KEY);
+        this.acceptAll(lock, _settled(1), address(0), key);
     }
 
     function test_a_delegate_accepts_nothing() external {
@@ -163,9 +165,10 @@ contract AcceptTest is MarketTest {
         this.acceptAll(lock, _settled(4), buyer, BUYER_KEY);
     }
 
-    function test_what_was_given_up_is_still_accepted() external {
+    function testFuzz_what_was_given_up_is_still_accepted_until_it_is_refunded(uint40 late) external {
         Lock memory lock = _openOne(1);
         _giveUp(lock, _indices(1), provider, PROVIDER_KEY);
+        vm.warp(START + bound(late, 0, 100 days));
         _accept(lock, _indices(1), _settled(1), buyer, BUYER_KEY);
         vm.assertEq(_available(buyer), FUNDS - PRICE, "paid");
     }

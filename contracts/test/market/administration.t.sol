@@ -38,41 +38,36 @@ contract AdministrationTest is MarketTest {
         this.deploy(p);
     }
 
-    function test_parameters_have_limits() external {
+    function testFuzz_parameters_have_limits(uint8 which, uint40 value) external {
         IMarketTypes.Parameters memory p = _parameters();
-        p.feeBps = 1_001;
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 1_001, 1_000));
-        this.deploy(p);
-        p = _parameters();
-        p.bondBps = 10_001;
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 10_001, 10_000));
-        this.deploy(p);
-        p = _parameters();
-        p.verificationGrace = 30 days + 1;
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 30 days + 1, 30 days));
-        this.deploy(p);
-        p = _parameters();
-        p.withdrawalDelay = 30 days + 1;
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 30 days + 1, 30 days));
+        uint256 limit = which % 4 == 0 ? 1_000 : which % 4 == 1 ? 10_000 : 30 days;
+        uint256 most = which % 4 < 2 ? type(uint16).max : type(uint40).max;
+        value = uint40(bound(value, limit + 1, most));
+        if (which % 4 == 0) p.feeBps = uint16(value);
+        if (which % 4 == 1) p.bondBps = uint16(value);
+        if (which % 4 == 2) p.verificationGrace = value;
+        if (which % 4 == 3) p.withdrawalDelay = value;
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, value, limit));
         this.deploy(p);
     }
 
-    function test_a_dispute_window_is_not_zero_and_ends_before_whoever_gained_can_leave() external {
+    function testFuzz_a_dispute_window_is_not_zero_and_ends_before_whoever_gained_can_leave(uint40 window) external {
         IMarketTypes.Parameters memory p = _parameters();
         p.disputeWindow = 0;
         vm.expectRevert(IMarketEvents.ZeroAmount.selector);
         this.deploy(p);
-        p.disputeWindow = DELAY + 1;
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, DELAY + 1, DELAY));
+        p.disputeWindow = uint40(bound(window, DELAY + 1, type(uint40).max));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, p.disputeWindow, DELAY));
         this.deploy(p);
-        p.disputeWindow = DELAY;
-        vm.assertEq(_deploy(p).disputeWindow(), DELAY, "as long as the delay");
+        p.disputeWindow = uint40(bound(window, 1, DELAY));
+        vm.assertEq(_deploy(p).disputeWindow(), p.disputeWindow, "at most as long as the delay");
     }
 
-    function test_the_arbiters_are_registered() external {
+    function testFuzz_the_arbiters_are_registered(bytes32 set) external {
+        vm.assume(set != verifierSet && set != arbiterSet);
         IMarketTypes.Parameters memory p = _parameters();
-        p.arbiterSet = keccak256("nobody");
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.UnknownVerifierSet.selector, p.arbiterSet));
+        p.arbiterSet = set;
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.UnknownVerifierSet.selector, set));
         this.deploy(p);
     }
 
@@ -83,12 +78,12 @@ contract AdministrationTest is MarketTest {
         vm.assertEq(_deploy(p).feeBps(), 1_000, "deployed");
     }
 
-    function test_the_admin_changes_the_operator() external {
+    function testFuzz_the_admin_changes_the_operator(address next) external {
         vm.expectEmit(false, false, false, true, address(market));
-        emit IMarketEvents.OperatorChanged(stranger);
+        emit IMarketEvents.OperatorChanged(next);
         vm.prank(admin);
-        market.setOperator(stranger);
-        operator = stranger;
+        market.setOperator(next);
+        operator = next;
         vm.assertEq(_openOne(1).records.length, 1, "the new one opens");
     }
 

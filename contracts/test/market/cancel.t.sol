@@ -54,9 +54,10 @@ contract CancelTest is MarketTest {
         market.cancel(side, 1);
     }
 
-    function test_a_stranger_cannot_cancel_for_a_maker() external {
-        vm.prank(stranger);
-        market.cancel(BUY, 1);
+    function testFuzz_nobody_else_cancels_for_a_maker(address caller, bool sells) external {
+        vm.assume(caller != buyer && caller != provider);
+        vm.prank(caller);
+        market.cancel(sells ? SELL : BUY, 1);
         vm.assertEq(_openOne(1).records.length, 1, "it trades");
     }
 
@@ -72,12 +73,13 @@ contract CancelTest is MarketTest {
         vm.assertTrue(_ended(buyer, BUY, 1), "still cancelled");
     }
 
-    function test_cancelling_twice_says_it_once() external {
+    function testFuzz_cancelling_twice_says_it_once(uint32 nonce, bool sells) external {
+        nonce = uint32(bound(nonce, 0, 256));
         vm.recordLogs();
-        vm.prank(buyer);
-        market.cancel(BUY, 7);
-        vm.prank(buyer);
-        market.cancel(BUY, 7);
+        for (uint256 i; i < 2; ++i) {
+            vm.prank(buyer);
+            market.cancel(sells ? SELL : BUY, nonce);
+        }
         vm.assertEq(vm.getRecordedLogs().length, 1, "one event");
     }
 
@@ -86,18 +88,20 @@ contract CancelTest is MarketTest {
         _assertRejected(_open(_opening(_offer(), _bid(), 1)), 3);
     }
 
-    function test_a_strangers_cancel_is_refused() external {
-        bytes memory signature = _cancellation(STRANGER_KEY);
+    function testFuzz_a_strangers_cancel_is_refused(uint256 key) external {
+        key = bound(key, 1, type(uint128).max);
+        vm.assume(key != BUYER_KEY);
+        bytes memory signature = _cancellation(key);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
         market.cancelSigned(buyer, BUY, 1, signature);
     }
 
-    function test_a_cancel_of_another_order_is_refused() external {
+    function testFuzz_a_cancel_of_another_order_is_refused(uint8 side, uint32 nonce, bool another) external {
+        vm.assume(side != BUY || nonce != 1);
         bytes memory signature = _cancellation(BUYER_KEY);
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
-        market.cancelSigned(buyer, BUY, 2, signature);
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
-        market.cancelSigned(buyer, SELL, 1, signature);
+        address maker = another ? buyer2 : buyer;
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, maker));
+        market.cancelSigned(maker, side, nonce, signature);
     }
 
     function _cancellation(uint256 key) private view returns (bytes memory) {

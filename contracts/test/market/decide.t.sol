@@ -21,20 +21,12 @@ contract DecideTest is MarketTest {
 
     // ------------------------------------------------------------------------------------------------ quorum
 
-    function test_any_two_of_three_in_ascending_order_decide() external {
-        _decideWith(_signedBy(verifierKeys[1], verifierKeys[2]));
-        vm.assertEq(market.openBits(lock.id), 0, "decided");
-    }
-
-    function test_the_first_and_the_last_decide() external {
-        _decideWith(_signedBy(verifierKeys[0], verifierKeys[2]));
-        vm.assertEq(market.openBits(lock.id), 0, "decided");
-    }
-
-    function test_all_three_decide() external {
-        bytes[] memory signatures = new bytes[](3);
+    function testFuzz_two_or_more_of_three_in_ascending_order_decide(uint8 left) external {
+        left = left % 4; // who does not sign; 3 is nobody
+        bytes[] memory signatures = new bytes[](left == 3 ? 3 : 2);
+        uint256 next;
         for (uint256 i; i < 3; ++i) {
-            signatures[i] = _sign(verifierKeys[i], _digestOfVerdict());
+            if (i != left) signatures[next++] = _sign(verifierKeys[i], _digestOfVerdict());
         }
         _decideWith(signatures);
         vm.assertEq(market.openBits(lock.id), 0, "decided");
@@ -44,22 +36,21 @@ contract DecideTest is MarketTest {
         _assertNoQuorum(new bytes[](0), 0);
     }
 
-    function test_one_is_not_enough() external {
+    function testFuzz_one_is_not_enough(uint8 which) external {
         bytes[] memory signatures = new bytes[](1);
-        signatures[0] = _sign(verifierKeys[0], _digestOfVerdict());
+        signatures[0] = _sign(verifierKeys[which % 3], _digestOfVerdict());
         _assertNoQuorum(signatures, 1);
     }
 
-    function test_one_does_not_count_twice() external {
-        _assertNoQuorum(_signedBy(verifierKeys[1], verifierKeys[1]), 1);
+    function testFuzz_signers_ascend_and_none_counts_twice(uint8 first, uint8 second) external {
+        (first, second) = (first % 3, second % 3);
+        vm.assume(first >= second);
+        _assertNoQuorum(_signedBy(verifierKeys[first], verifierKeys[second]), 1);
     }
 
-    function test_descending_order_is_refused() external {
-        _assertNoQuorum(_signedBy(verifierKeys[2], verifierKeys[0]), 1);
-    }
-
-    function test_a_stranger_counts_nothing() external {
-        _assertNoQuorum(_signedBy(STRANGER_KEY, STRANGER_KEY), 0);
+    function testFuzz_strangers_count_nothing(uint256 first, uint256 second) external {
+        (first, second) = (bound(first, 1_000, type(uint128).max), bound(second, 1_000, type(uint128).max));
+        _assertNoQuorum(_signedBy(first, second), 0);
     }
 
     function testFuzz_a_stranger_beyond_the_threshold_spoils_the_quorum(uint256 key, uint256 place) external {
@@ -74,40 +65,51 @@ contract DecideTest is MarketTest {
         this.decideWith(signatures);
     }
 
-    function test_a_malformed_signature_is_refused() external {
+    function testFuzz_a_corrupted_signature_counts_nothing(uint8 which, uint16 bit, bool longer) external {
         bytes[] memory signatures = _signedBy(verifierKeys[0], verifierKeys[1]);
-        signatures[1] = abi.encodePacked(signatures[1], hex"00");
-        _assertNoQuorum(signatures, 1);
+        which = which % 2;
+        if (longer) signatures[which] = abi.encodePacked(signatures[which], uint8(bit));
+        else signatures[which][(bit / 8) % 65] ^= bytes1(uint8(1 << (bit % 8)));
+        _assertNoQuorum(signatures, which);
     }
 
-    function test_a_verdict_on_another_batch_is_refused() external {
-        _assertNoQuorum(_quorum(_verdictDigest(keccak256("other"), _settledVerdict())), 0);
+    function testFuzz_a_verdict_on_another_batch_is_refused(bytes32 other) external {
+        vm.assume(other != lock.id);
+        _assertNoQuorum(_quorum(_verdictDigest(other, _settledVerdict())), 0);
     }
 
-    function test_a_verdict_with_other_outcomes_is_refused() external {
-        IMarketTypes.Verdict memory other = _verdictOf(lock.records, _settled(2));
-        _assertNoQuorum(_quorum(_verdictDigest(lock.id, other)), 0);
+    function testFuzz_a_verdict_with_other_outcomes_is_refused(uint8 trade, uint8 kind, uint32 runs, uint64 units)
+        external
+    {
+        vm.assume(kind != SETTLED || runs != 1 || units != CEILING);
+        Outcome[] memory outcomes = _settled(3);
+        outcomes[trade % 3] = Outcome(kind, runs, units);
+        _assertNoQuorum(_quorum(_verdictDigest(lock.id, _verdictOf(lock.records, outcomes))), 0);
+        IMarketTypes.Verdict memory fewer = _verdictOf(lock.records, _settled(2));
+        _assertNoQuorum(_quorum(_verdictDigest(lock.id, fewer)), 0);
     }
 
-    function test_a_verdict_on_other_receipts_is_refused() external {
+    function testFuzz_a_verdict_on_other_receipts_is_refused(bytes32 root) external {
+        vm.assume(root != RECEIPTS_ROOT);
         IMarketTypes.Verdict memory other = _settledVerdict();
-        other.receiptsRoot = keccak256("others");
+        other.receiptsRoot = root;
         _assertNoQuorum(_quorum(_verdictDigest(lock.id, other)), 0);
     }
 
-    function test_another_registered_set_cannot_judge() external {
-        IMarketTypes.KeySet memory own = _setOfOne();
+    function testFuzz_another_registered_set_cannot_judge(uint256 key, uint96 cap) external {
+        key = bound(key, 1, type(uint128).max);
+        IMarketTypes.KeySet memory own = _setOfOne(key, cap);
         bytes[] memory signatures = new bytes[](1);
-        signatures[0] = _sign(STRANGER_KEY, _digestOfVerdict());
+        signatures[0] = _sign(key, _digestOfVerdict());
         IMarketTypes.Verdict memory verdict = _settledVerdict();
-        bytes32 id = keccak256(abi.encode(own.members, own.threshold, own.payoutCap));
+        bytes32 id = registry.registerVerifierSet(own.members, own.threshold, own.payoutCap);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.WrongKeySet.selector, verifierSet, id));
         market.decide(lock.head, own, verdict, signatures);
         // The head with this set is another batch, which was never opened.
         IMarketTypes.BatchHead memory head = lock.head;
         head.verifierSet = id;
         bytes32 batch = keccak256(abi.encode(head));
-        signatures[0] = _sign(STRANGER_KEY, _verdictDigest(batch, verdict));
+        signatures[0] = _sign(key, _verdictDigest(batch, verdict));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, batch));
         market.decide(head, own, verdict, signatures);
     }
@@ -123,8 +125,9 @@ contract DecideTest is MarketTest {
         market.decide(lock.head, other, verdict, signatures);
     }
 
-    function test_a_set_of_one_judges_alone() external {
-        IMarketTypes.KeySet memory own = _setOfOne();
+    function testFuzz_a_set_of_one_judges_alone(uint256 key) external {
+        key = bound(key, 1, type(uint128).max);
+        IMarketTypes.KeySet memory own = _setOfOne(key, PAYOUT_CAP);
         verifierSet = registry.registerVerifierSet(own.members, own.threshold, own.payoutCap);
         IMarketTypes.Bid memory bid = _bid();
         bid.nonce = 2;
@@ -133,7 +136,7 @@ contract DecideTest is MarketTest {
         Lock memory its = _open(_opening(offer, bid, 1));
         IMarketTypes.Verdict memory verdict = _verdictOf(its.records, _settled(1));
         bytes[] memory signatures = new bytes[](1);
-        signatures[0] = _sign(STRANGER_KEY, _verdictDigest(its.id, verdict));
+        signatures[0] = _sign(key, _verdictDigest(its.id, verdict));
         market.decide(its.head, own, verdict, signatures);
         vm.assertEq(market.openBits(its.id), 0, "decided");
     }
@@ -153,12 +156,16 @@ contract DecideTest is MarketTest {
         vm.assertEq(_available(treasury), 0, "no fee");
     }
 
-    function test_a_part_is_decided_and_the_rest_stays_open() external {
-        uint256[] memory part = new uint256[](2);
-        (part[0], part[1]) = (0, 2);
-        bytes32 id = _decide(_lock(), part, _settled(2));
-        vm.assertEq(market.openBits(lock.id), 2, "the one between");
-        vm.assertEq(market.decided(id) & 7, 5, "the two");
+    function testFuzz_a_part_is_decided_and_the_rest_stays_open(uint8 mask) external {
+        mask = uint8(bound(mask, 1, 7));
+        uint256[] memory part = new uint256[]((mask & 1) + ((mask >> 1) & 1) + (mask >> 2));
+        uint256 next;
+        for (uint256 i; i < 3; ++i) {
+            if ((mask >> i) & 1 == 1) part[next++] = i;
+        }
+        bytes32 id = _decide(_lock(), part, _settled(part.length));
+        vm.assertEq(market.openBits(lock.id), 7 ^ mask, "the others");
+        vm.assertEq(market.decided(id) & 7, mask, "these");
     }
 
     function test_what_was_decided_or_ended_before_is_passed_over() external {
@@ -170,22 +177,18 @@ contract DecideTest is MarketTest {
         vm.assertEq(market.decided(second), (uint256(START + 60 + WINDOW) << 200) | 4, "the second takes what is left");
     }
 
-    function test_a_verdict_sent_twice_finds_nothing_open() external {
+    function testFuzz_a_verdict_sent_twice_finds_nothing_open(uint40 late, bool settled) external {
         _decide(_lock(), _indices(3), _settled(3));
+        vm.warp(START + bound(late, settled ? WINDOW : 0, 100 days));
+        if (settled) _settle(_lock(), _indices(3), _settled(3));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
         this.decide(_settledVerdict());
     }
 
-    function test_a_verdict_that_was_settled_can_not_be_decided_again() external {
-        _close(_lock(), _indices(3), _settled(3));
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
-        this.decide(_settledVerdict());
-    }
-
-    function test_it_works_long_after_deliver_by_and_while_paused() external {
+    function testFuzz_it_works_at_any_time_and_while_paused(uint40 late) external {
         vm.prank(admin);
         market.setPaused(true);
-        vm.warp(START + 365 days);
+        vm.warp(START + bound(late, 0, 1_000 days));
         _close(_lock(), _indices(3), _settled(3));
         vm.assertEq(_locked(buyer), 0, "settled");
     }
@@ -241,10 +244,10 @@ contract DecideTest is MarketTest {
         return _verdictDigest(lock.id, _settledVerdict());
     }
 
-    function _setOfOne() private view returns (IMarketTypes.KeySet memory own) {
+    function _setOfOne(uint256 key, uint96 cap) private pure returns (IMarketTypes.KeySet memory own) {
         address[] memory members = new address[](1);
-        members[0] = stranger;
-        return IMarketTypes.KeySet(members, 1, PAYOUT_CAP);
+        members[0] = vm.addr(key);
+        return IMarketTypes.KeySet(members, 1, cap);
     }
 
     function _signedBy(uint256 first, uint256 second) private view returns (bytes[] memory) {

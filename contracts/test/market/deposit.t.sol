@@ -30,11 +30,15 @@ contract DepositTest is MarketTest {
         market.deposit(address(0), 1);
     }
 
-    function test_without_approval_nothing_moves() external {
-        token.faucet(stranger, 1 ether);
+    function testFuzz_without_approval_nothing_moves(uint128 amount, uint128 approved) external {
+        amount = uint128(bound(amount, 1, 1_000_000 ether));
+        approved = uint128(bound(approved, 0, amount - 1));
+        token.faucet(stranger, amount);
+        vm.prank(stranger);
+        token.approve(address(market), approved);
         vm.expectRevert();
         vm.prank(stranger);
-        market.deposit(stranger, 1 ether);
+        market.deposit(stranger, amount);
         _assertAccount(stranger, 0, 0, "caller");
     }
 
@@ -97,13 +101,16 @@ contract DepositTest is MarketTest {
         _assertAccount(stranger, 0, 0, "owner");
     }
 
-    function test_a_permit_works_once() external {
-        token.faucet(stranger, 10 ether);
-        (uint8 v, bytes32 r, bytes32 s) = _permit(STRANGER_KEY, stranger, 5 ether, START);
-        market.depositWithPermit(stranger, 5 ether, START, v, r, s);
+    function testFuzz_a_permit_works_once(uint128 amount, address caller) external {
+        amount = uint128(bound(amount, 1, 500_000 ether));
+        token.faucet(stranger, 2 * uint256(amount));
+        (uint8 v, bytes32 r, bytes32 s) = _permit(STRANGER_KEY, stranger, amount, START);
+        vm.prank(caller);
+        market.depositWithPermit(stranger, amount, START, v, r, s);
         vm.expectRevert();
-        market.depositWithPermit(stranger, 5 ether, START, v, r, s);
-        _assertAccount(stranger, 5 ether, 0, "owner");
+        vm.prank(caller);
+        market.depositWithPermit(stranger, amount, START, v, r, s);
+        _assertAccount(stranger, amount, 0, "owner");
     }
 
     function test_an_allowance_alone_lets_nobody_deposit_for_the_owner() external {

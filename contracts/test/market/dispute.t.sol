@@ -62,10 +62,12 @@ contract DisputeOpeningTest is DisputeTest {
         this.claimAs(stranger, outcomes, 0, NO_RECEIPT, 2);
     }
 
-    function test_nobody_joins_a_claim_of_its_own() external {
-        Outcome[] memory outcomes = _disputed(buyer, _all());
+    function testFuzz_nobody_joins_a_claim_of_its_own(uint8 who, uint8 first, uint8 second) external {
+        address challenger = [stranger, buyer, provider][who % 3];
+        Outcome[] memory outcomes = _decideBoth(_all());
+        this.claimAs(challenger, outcomes, 0, first % 2 == 0 ? FALSE_RECEIPT : WRONG_COUNT, ANY_RUN);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ClaimTaken.selector, lock.records[0].trade));
-        this.disputeAs(buyer, outcomes, 0);
+        this.claimAs(challenger, outcomes, 0, second % 2 == 0 ? FALSE_RECEIPT : WRONG_COUNT, ANY_RUN);
     }
 
     function testFuzz_what_cannot_be_claimed(uint8 claim, uint32 run, uint8 kind) external {
@@ -81,17 +83,20 @@ contract DisputeOpeningTest is DisputeTest {
     }
 
     /// @dev Who could not see the receipt before has half a window to contest it; who could has none.
-    function test_a_receipt_that_is_shown_late_can_still_be_contested() external {
+    function testFuzz_a_receipt_that_is_shown_late_can_still_be_contested(uint8 which, uint40 pause, uint40 soon)
+        external
+    {
+        uint32 run = which % 4;
         Outcome[] memory outcomes = _decideBoth(_all());
-        _ask(stranger, outcomes, 0, 1);
+        _ask(stranger, outcomes, 0, run);
         bytes32 trade = lock.records[0].trade;
-        vm.warp(START + WINDOW);
+        uint256 shown = START + bound(pause, WINDOW, 2 * WINDOW - 1);
+        vm.warp(shown);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, uint256(START + WINDOW)));
         this.disputeAs(stranger, outcomes, 0);
-        vm.warp(START + 2 * WINDOW - 1);
-        _reveal(1);
-        uint256 until = START + 2 * WINDOW - 1 + WINDOW / 2;
-        vm.warp(until - 1);
+        _reveal(run);
+        uint256 until = shown + WINDOW / 2;
+        vm.warp(bound(soon, shown, until - 1));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooEarly.selector, trade, until));
         this.timeOut();
         uint256 snapshot = vm.snapshotState();
@@ -103,7 +108,7 @@ contract DisputeOpeningTest is DisputeTest {
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, until));
         this.disputeAs(stranger, outcomes, 0);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, uint256(START + WINDOW)));
-        this.claimAs(stranger, outcomes, 0, NO_RECEIPT, 2); // receipts are asked for inside the window alone
+        this.claimAs(stranger, outcomes, 0, NO_RECEIPT, (run + 1) % 4); // receipts are asked for inside the window alone
         _timeOut(_lock(), 0);
         vm.assertEq(_total(provider), FUNDS + 4 * uint256(PRICE) * 99 / 100, "as decided");
     }
@@ -119,31 +124,34 @@ contract DisputeOpeningTest is DisputeTest {
         this.settle(outcomes);
     }
 
-    function test_from_the_end_of_the_window_on_it_is_too_late() external {
-        Outcome[] memory outcomes = _decideBoth(Outcome(SETTLED, 4, 4 * CEILING));
-        vm.warp(START + WINDOW);
+    function testFuzz_from_the_end_of_the_window_on_it_is_too_late(uint40 late, uint8 what) external {
+        Outcome[] memory outcomes = _decideBoth(_all());
+        vm.warp(START + bound(late, WINDOW, 1_000 days));
+        uint8 claim = what % 3 + 1;
         bytes32 trade = lock.records[0].trade;
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, uint256(START + WINDOW)));
-        this.disputeAs(buyer, outcomes, 0);
+        this.claimAs(buyer, outcomes, 0, claim, claim == NO_RECEIPT ? 0 : ANY_RUN);
     }
 
-    function test_it_needs_the_bond() external {
-        Outcome[] memory outcomes = _decideBoth(Outcome(SETTLED, 4, 4 * CEILING));
+    function testFuzz_it_needs_the_bond(uint128 left, uint8 what) external {
+        Outcome[] memory outcomes = _decideBoth(_all());
+        left = uint128(bound(left, 0, DISPUTE_BOND - 1));
         vm.prank(stranger);
-        market.requestWithdrawal(FUNDS - DISPUTE_BOND + 1);
+        market.requestWithdrawal(FUNDS - left);
+        uint8 claim = what % 3 + 1;
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IMarketEvents.InsufficientAvailable.selector, stranger, uint128(DISPUTE_BOND - 1), uint128(DISPUTE_BOND)
-            )
+            abi.encodeWithSelector(IMarketEvents.InsufficientAvailable.selector, stranger, left, uint128(DISPUTE_BOND))
         );
-        this.disputeAs(stranger, outcomes, 0);
+        this.claimAs(stranger, outcomes, 0, claim, claim == NO_RECEIPT ? 0 : ANY_RUN);
     }
 
-    function test_another_verdict_about_a_disputed_trade_is_not_the_disputed_one() external {
+    function testFuzz_another_root_about_a_disputed_trade_is_not_the_disputed_one(bytes32 root, uint8 what) external {
+        vm.assume(root != receiptsRoot);
         Outcome[] memory outcomes = _disputed(buyer, _all());
-        receiptsRoot = keccak256("another root");
+        receiptsRoot = root;
+        uint8 claim = what % 3 + 1;
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, lock.records[0].trade));
-        this.disputeAs(stranger, outcomes, 0);
+        this.claimAs(stranger, outcomes, 0, claim, claim == NO_RECEIPT ? 0 : ANY_RUN);
     }
 
     function test_what_is_open_or_ended_is_not_disputed() external {
@@ -155,19 +163,30 @@ contract DisputeOpeningTest is DisputeTest {
         this.disputeAs(buyer, outcomes, 0);
     }
 
-    function test_an_impossible_outcome_is_disputed_as_the_refund_that_it_is() external {
-        _disputed(provider, Outcome(SETTLED, 4, type(uint64).max));
+    function testFuzz_an_impossible_outcome_is_disputed_as_the_refund_that_it_is(uint8 kind, uint32 runs, uint64 units)
+        external
+    {
+        kind = uint8(bound(kind, 1, 255));
+        if (kind == SETTLED) units = uint64(bound(units, 4 * CEILING + 1, type(uint64).max));
+        if (kind == SLASHED) runs = uint32(bound(runs, 1, type(uint32).max));
+        _disputed(provider, Outcome(kind, runs, units));
         _rule(_lock(), 0, Outcome(REFUNDED, 0, 0));
         vm.assertEq(
             _available(buyer), FUNDS - 4 * PRICE + DISPUTE_BOND, "the ruling confirms it: the bond is the buyer's"
         );
     }
 
-    function test_the_record_is_of_the_batch() external {
-        Outcome[] memory outcomes = _decideBoth(Outcome(SETTLED, 4, 4 * CEILING));
+    function testFuzz_the_record_is_of_the_batch(uint8 field, uint32 by) external {
+        Outcome[] memory outcomes = _decideBoth(_all());
+        by = uint32(bound(by, 1, 1_000));
         Record[] memory forged = new Record[](1);
         forged[0] = lock.records[0];
-        forged[0].provider = stranger;
+        if (field % 6 == 0) forged[0].provider = stranger;
+        if (field % 6 == 1) forged[0].buyer = stranger;
+        if (field % 6 == 2) forged[0].runs += by;
+        if (field % 6 == 3) forged[0].bond += by;
+        if (field % 6 == 4) forged[0].firstRun += by;
+        if (field % 6 == 5) forged[0].index = 1;
         IMarketTypes.Proven memory proven = _proveOne(_lock(), 0);
         proven.records = Packing.records(forged);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));

@@ -9,19 +9,21 @@ import {Fill} from "../utils/Packing.sol";
 contract OpenDelegatesTest is MarketTest {
     uint40 internal constant LATER = START + 1 hours;
 
-    function test_a_delegate_of_the_buyer_spends_the_buyers_money() external {
+    function testFuzz_a_delegate_of_the_buyer_spends_the_buyers_money(uint32 runs) external {
+        runs = uint32(bound(runs, 1, 10));
         _buySide(10 ether, 0.9 ether, LATER);
-        Lock memory lock = _open(_signedByBuyersDelegate(_bid(), 3));
+        Lock memory lock = _open(_signedByBuyersDelegate(_bid(), runs));
         vm.assertEq(lock.records[0].buyer, buyer, "the owner is the buyer");
-        vm.assertEq(_locked(buyer), 3 * PRICE, "the owner's payment");
-        vm.assertEq(market.spentBy(buyer, delegate, 1), 3 * PRICE, "payments count");
+        vm.assertEq(_locked(buyer), runs * PRICE, "the owner's payment");
+        vm.assertEq(market.spentBy(buyer, delegate, BUY), runs * PRICE, "payments count");
     }
 
-    function test_a_delegate_of_the_provider_spends_bonds() external {
-        _sellSide(1 ether, 0.8 ether, LATER);
-        _open(_signedByProvidersDelegate(_offer(), 3));
-        vm.assertEq(market.spentBy(provider, delegate, 2), 0.6 ether, "bonds count");
-        vm.assertEq(_locked(provider), 0.6 ether, "the owner's bond");
+    function testFuzz_a_delegate_of_the_provider_spends_bonds(uint32 runs) external {
+        runs = uint32(bound(runs, 1, 10));
+        _sellSide(2 ether, 0.8 ether, LATER);
+        _open(_signedByProvidersDelegate(_offer(), runs));
+        vm.assertEq(market.spentBy(provider, delegate, SELL), runs * 0.2 ether, "bonds count");
+        vm.assertEq(_locked(provider), runs * 0.2 ether, "the owner's bond");
     }
 
     function test_code_11_a_key_of_the_other_side() external {
@@ -36,11 +38,12 @@ contract OpenDelegatesTest is MarketTest {
         _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 1);
     }
 
-    function test_code_11_the_key_ran_out() external {
-        _buySide(10 ether, 0.9 ether, START + 10);
-        vm.warp(START + 10);
+    function testFuzz_code_11_the_key_ran_out(uint40 until, uint40 late) external {
+        until = uint40(bound(until, START, LATER - 1));
+        _buySide(10 ether, 0.9 ether, until);
+        vm.warp(until);
         vm.assertEq(_open(_signedByBuyersDelegate(_bid(), 1)).records.length, 1, "the last second counts");
-        vm.warp(START + 11);
+        vm.warp(bound(late, uint256(until) + 1, LATER));
         _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
     }
 
@@ -50,25 +53,27 @@ contract OpenDelegatesTest is MarketTest {
         _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
     }
 
-    function test_code_11_a_bid_above_the_worst_price() external {
-        _buySide(10 ether, 0.9 ether - 1, LATER);
+    function testFuzz_code_11_a_bid_above_the_worst_price(uint96 worst) external {
+        _buySide(10 ether, uint96(bound(worst, 0, 0.9 ether - 1)), LATER);
         _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
     }
 
-    function test_code_11_an_offer_below_the_worst_price() external {
-        _sellSide(10 ether, 0.8 ether + 1, LATER);
+    function testFuzz_code_11_an_offer_below_the_worst_price(uint96 worst) external {
+        _sellSide(10 ether, uint96(bound(worst, 0.8 ether + 1, type(uint96).max)), LATER);
         _assertRejected(_open(_signedByProvidersDelegate(_offer(), 1)), 11);
     }
 
-    function test_code_11_the_lock_passes_the_spend_cap_by_one() external {
-        _buySide(uint96(2 * PRICE - 1), 0.9 ether, LATER);
-        _assertRejected(_open(_signedByBuyersDelegate(_bid(), 2)), 11);
+    function testFuzz_code_11_the_lock_passes_the_spend_cap(uint96 cap, uint32 runs) external {
+        runs = uint32(bound(runs, 1, 10));
+        _buySide(uint96(bound(cap, 0, runs * PRICE - 1)), 0.9 ether, LATER);
+        _assertRejected(_open(_signedByBuyersDelegate(_bid(), runs)), 11);
         vm.assertEq(_locked(provider), 0, "no bond is left locked");
     }
 
-    function test_code_11_the_bond_passes_the_spend_cap_by_one() external {
-        _sellSide(0.4 ether - 1, 0.8 ether, LATER);
-        _assertRejected(_open(_signedByProvidersDelegate(_offer(), 2)), 11);
+    function testFuzz_code_11_the_bond_passes_the_spend_cap(uint96 cap, uint32 runs) external {
+        runs = uint32(bound(runs, 1, 10));
+        _sellSide(uint96(bound(cap, 0, runs * 0.2 ether - 1)), 0.8 ether, LATER);
+        _assertRejected(_open(_signedByProvidersDelegate(_offer(), runs)), 11);
         vm.assertEq(_locked(buyer), 0, "no payment is left locked");
     }
 
@@ -85,10 +90,11 @@ contract OpenDelegatesTest is MarketTest {
         _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
     }
 
-    function test_money_that_came_back_does_not_refill_the_cap() external {
-        _buySide(uint96(2 * PRICE), 0.9 ether, LATER);
-        Lock memory lock = _open(_signedByBuyersDelegate(_bid(), 2));
-        _closeOne(lock, REFUNDED, 0, 0);
+    function testFuzz_money_that_came_back_does_not_refill_the_cap(uint32 runs, bool slashed) external {
+        runs = uint32(bound(runs, 1, 9));
+        _buySide(uint96(runs * PRICE), 0.9 ether, LATER);
+        Lock memory lock = _open(_signedByBuyersDelegate(_bid(), runs));
+        _closeOne(lock, slashed ? SLASHED : REFUNDED, 0, 0);
         _assertRejected(_open(_signedByBuyersDelegate(_bid(), 1)), 11);
     }
 
@@ -142,46 +148,6 @@ contract OpenDelegatesTest is MarketTest {
             _sign(DELEGATE_KEY, _marketDigest(keccak256(abi.encode(typeHash, buyer, BUY, uint32(1)))));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, buyer));
         market.cancelSigned(buyer, BUY, 1, signature);
-    }
-
-    function testFuzz_dust_of_a_delegate_leaves_its_owner_all_nonces_but_the_next_few(uint32 first, uint256 seed)
-        external
-    {
-        _buySide(1e15, 0.9 ether, LATER); // 0.001 token a day
-        first = uint32(bound(first, 0, type(uint32).max - 4));
-        uint32 newest;
-        for (uint256 i; i < 16; ++i) {
-            IMarketTypes.Bid memory bid = _bid();
-            (bid.runs, bid.ceiling) = (1, 1);
-            uint32 ahead = uint32(uint256(keccak256(abi.encode(seed, i))) % 600);
-            bid.nonce = i < 4 ? first + uint32(i) : newest + ahead;
-            Lock memory lock = _open(_signedByBuyersDelegate(bid, 1));
-            if (bid.nonce > newest + 256) _assertRejected(lock, 4);
-            else if (lock.records.length == 1 && bid.nonce > newest) newest = bid.nonce;
-            (, uint32 found) = market.newestNonces(buyer);
-            vm.assertEq(found, newest, "it rises with trades alone, by 256 at most");
-        }
-        _buySide(0, 0, 0); // the owner notices and revokes
-        IMarketTypes.Bid memory own = _bid();
-        own.nonce = newest + 1;
-        vm.assertEq(_open(_opening(_offer(), own, 1)).records.length, 1, "the owner goes on where it was");
-    }
-
-    function test_a_delegate_cannot_end_all_places_at_once() external {
-        _buySide(1e15, 0.9 ether, LATER);
-        Opening memory o = _emptyOpening(1, 128, 128);
-        o.offers[0] = _offer();
-        o.offerSignatures[0] = _sign(PROVIDER_KEY, _offerHash(o.offers[0]));
-        for (uint32 i; i < 128; ++i) {
-            IMarketTypes.Bid memory bid = _bid();
-            (bid.runs, bid.ceiling, bid.nonce) = (1, 1, type(uint32).max - i);
-            (o.bids[i], o.bidSignatures[i]) = (bid, _sign(DELEGATE_KEY, _bidHash(bid)));
-            o.fills[i] = Fill(0, i, 0, 1);
-        }
-        Lock memory lock = _open(o);
-        vm.assertEq(lock.records.length, 0, "none of them trades");
-        vm.assertEq(market.spentBy(buyer, delegate, BUY), 0, "nothing was spent");
-        vm.assertEq(_openOne(1).records.length, 1, "the owner's own order does");
     }
 
     function testFuzz_the_cap_is_never_passed(uint96 cap, uint8 runs) external {

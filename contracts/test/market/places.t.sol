@@ -208,6 +208,9 @@ contract PlacesTest is MarketTest {
         IMarketTypes.Offer memory offer = _offer();
         IMarketTypes.Bid memory bid = _bid();
         (offer.nonce, bid.nonce) = (offerNonce, bidNonce);
+        // However many windows pass: the model knows no time.
+        (offer.validUntil, bid.validUntil) = (START + 1 days, START + 1 days);
+        (offer.deliverBy, bid.deliverBy) = (START + 1 days, START + 1 days);
         Opening memory o = _opening(offer, bid, runs);
         o.fills[0].firstRun = firstRun;
         return _open(o);

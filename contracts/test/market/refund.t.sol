@@ -2,19 +2,21 @@
 pragma solidity 0.8.37;
 
 import {IMarketEvents} from "../../src/interfaces/IMarketEvents.sol";
+import {IMarketTypes} from "../../src/interfaces/IMarketTypes.sol";
 import {MarketTest} from "../utils/MarketTest.sol";
 import {Fill, Outcome, Packing} from "../utils/Packing.sol";
 
 contract RefundTest is MarketTest {
     uint40 internal constant REFUND_AFTER = START + 2 hours + GRACE;
 
-    function test_anybody_refunds_when_the_verifiers_stayed_silent() external {
-        Lock memory lock = _openOne(5);
-        vm.warp(REFUND_AFTER);
+    function testFuzz_anybody_refunds_when_the_verifiers_stayed_silent(uint32 runs, uint40 late, address who) external {
+        Lock memory lock = _openOne(uint32(bound(runs, 1, 10)));
+        IMarketTypes.Proven memory proven = _proveOne(lock, 0);
+        vm.warp(bound(late, REFUND_AFTER, type(uint40).max));
         vm.expectEmit(true, false, false, true, address(market));
         emit IMarketEvents.TradeClosed(lock.records[0].trade, Packing.outcomeWord(0, Outcome(REFUNDED, 0, 0)), 0);
-        vm.prank(stranger);
-        _refund(lock, _indices(1));
+        vm.prank(who);
+        market.refund(lock.head, proven);
         _assertAccount(buyer, FUNDS, 0, "buyer");
         _assertAccount(provider, FUNDS, 0, "provider");
         vm.assertEq(_sold(lock.records[0]), 0, "offer");
@@ -22,9 +24,9 @@ contract RefundTest is MarketTest {
         vm.assertEq(market.openBits(lock.id), 0, "closed");
     }
 
-    function test_a_second_before_it_is_too_early() external {
+    function testFuzz_until_a_second_before_it_is_too_early(uint40 time) external {
         Lock memory lock = _openOne(5);
-        vm.warp(REFUND_AFTER - 1);
+        vm.warp(bound(time, START, REFUND_AFTER - 1));
         vm.expectRevert(
             abi.encodeWithSelector(IMarketEvents.TooEarly.selector, lock.records[0].trade, uint256(REFUND_AFTER))
         );
@@ -63,35 +65,42 @@ contract RefundTest is MarketTest {
         vm.assertEq(market.openBits(lock.id), 0, "all ended");
     }
 
-    function test_what_was_given_up_is_refunded_earlier_never_later() external {
-        Lock memory lock = _openMany(3);
+    function testFuzz_what_was_given_up_is_refunded_earlier_never_later(uint40 pause, uint40 early) external {
+        Lock memory lock = _openMany(2);
+        uint256 time = bound(pause, START, REFUND_AFTER - 1);
+        uint256 from = time + WINDOW < REFUND_AFTER ? time + WINDOW : REFUND_AFTER;
+        vm.warp(time);
         _giveUp(lock, _only(0), provider, PROVIDER_KEY);
-        vm.warp(START + WINDOW);
+        vm.warp(bound(early, time, from - 1));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooEarly.selector, lock.records[0].trade, from));
+        this.refund(lock, _only(0));
+        vm.warp(from);
         _refund(lock, _only(0));
-        vm.expectRevert(
-            abi.encodeWithSelector(IMarketEvents.TooEarly.selector, lock.records[1].trade, uint256(REFUND_AFTER))
-        );
-        this.refund(lock, _only(1)); // its neighbour was not given up
-        vm.warp(REFUND_AFTER - 1);
-        _giveUp(lock, _only(1), provider, PROVIDER_KEY);
-        vm.warp(REFUND_AFTER);
-        _refund(lock, _only(1)); // a window after it was given up would be later
-        vm.assertEq(market.openBits(lock.id), 4, "two are refunded");
+        if (from < REFUND_AFTER) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IMarketEvents.TooEarly.selector, lock.records[1].trade, uint256(REFUND_AFTER))
+            );
+            this.refund(lock, _only(1)); // its neighbour was not given up
+        }
+        vm.assertEq(market.openBits(lock.id), 2, "one is refunded");
     }
 
-    function test_nothing_is_refunded_twice() external {
-        Lock memory lock = _openMany(2);
+    function testFuzz_nothing_is_refunded_twice(uint8 count, uint40 late) external {
+        count = uint8(bound(count, 1, 10));
+        Lock memory lock = _openMany(count);
         vm.warp(REFUND_AFTER);
-        _refund(lock, _indices(2));
+        _refund(lock, _indices(count));
+        vm.warp(bound(late, REFUND_AFTER, type(uint40).max));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
-        this.refund(lock, _indices(2));
+        this.refund(lock, _indices(count));
         _assertAccount(buyer, FUNDS, 0, "buyer");
     }
 
-    function test_a_record_with_an_earlier_deliver_by_is_no_proof() external {
+    function testFuzz_a_record_with_another_deliver_by_is_no_proof(uint40 deliverBy) external {
         Lock memory lock = _openOne(1);
-        lock.records[0].deliverBy = START;
-        vm.warp(START + GRACE);
+        vm.assume(deliverBy != lock.records[0].deliverBy);
+        lock.records[0].deliverBy = deliverBy;
+        vm.warp(REFUND_AFTER);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidProof.selector, lock.id));
         this.refund(lock, _indices(1));
     }

@@ -30,34 +30,42 @@ contract RevealTest is DisputeTest {
         vm.assertEq(market.claimOf(lock.id, 0, run), address(1), "the claim ended");
     }
 
-    function test_the_exchanges_word_answers_where_the_evidence_is_withheld() external {
-        _claimedAboutRunThree();
-        IMarketTypes.Shown memory shown = _shown(3);
+    function testFuzz_the_exchanges_word_answers_where_the_evidence_is_withheld(uint8 which, bytes32 root) external {
+        uint32 run = which % 4;
+        receiptsRoot = root; // of whatever: nobody shows a leaf
+        Outcome[] memory outcomes = _decideBoth(_all());
+        _ask(stranger, outcomes, 0, run);
+        IMarketTypes.Shown memory shown = _shown(run);
         (shown.proof, shown.verdictOfRun, shown.unitsOfRun) = (new bytes32[](0), 0, 0);
-        shown.acknowledgement = _acknowledgement(receipts[3], ACKNOWLEDGER_KEY);
-        market.reveal(lock.id, Packing.record(lock.records[0]), 3, shown);
+        shown.acknowledgement = _acknowledgement(receipts[run], ACKNOWLEDGER_KEY);
+        market.reveal(lock.id, Packing.record(lock.records[0]), run, shown);
         vm.warp(START + WINDOW);
         _timeOut(_lock(), 0);
         uint256 paid = 4 * uint256(PRICE);
         vm.assertEq(_total(provider), FUNDS + paid - paid / 100, "paid as decided");
     }
 
-    function test_nobody_elses_word_does() external {
+    function testFuzz_nobody_elses_word_does(uint256 key, uint8 other) external {
+        key = bound(key, 1, type(uint128).max);
+        vm.assume(key != ACKNOWLEDGER_KEY && other % RUNS != 3);
         _claimedAboutRunThree();
         IMarketTypes.Shown memory shown = _shown(3);
         shown.proof = new bytes32[](0);
-        shown.acknowledgement = _acknowledgement(receipts[3], STRANGER_KEY);
+        shown.acknowledgement = _acknowledgement(receipts[3], key);
         _refused(lock.records[0], 3, shown);
-        shown.acknowledgement = _acknowledgement(receipts[2], ACKNOWLEDGER_KEY); // of another receipt
+        shown.acknowledgement = _acknowledgement(receipts[other % RUNS], ACKNOWLEDGER_KEY); // of another receipt
         _refused(lock.records[0], 3, shown);
     }
 
-    function test_a_run_that_is_not_billed_is_answered_by_its_leaf_without_a_receipt() external {
-        _leave(3, "", MISSING, 0);
+    function testFuzz_a_run_that_is_not_billed_is_answered_by_its_leaf_without_a_receipt(uint8 which, uint8 verdict)
+        external
+    {
+        uint32 run = which % 4;
+        _leave(run, "", verdict, 0);
         Outcome[] memory outcomes = _decideBoth(Outcome(SETTLED, 3, 3 * CEILING));
-        _ask(stranger, outcomes, 0, 3);
-        _reveal(3);
-        vm.assertEq(market.claimOf(lock.id, 0, 3), address(1), "answered");
+        _ask(stranger, outcomes, 0, run);
+        _reveal(run);
+        vm.assertEq(market.claimOf(lock.id, 0, run), address(1), "answered");
     }
 
     /// @dev A verdict that pays for more runs than its leaves bill cannot answer for all of them.
@@ -147,34 +155,36 @@ contract RevealTest is DisputeTest {
         _refused(lock.records[0], 3, shown);
     }
 
-    function test_it_is_signed_by_an_agent_of_the_provider() external {
+    function testFuzz_it_is_signed_by_an_agent_of_the_provider(uint256 key, uint40 until) external {
+        key = bound(key, 1, type(uint128).max);
+        vm.assume(key != AGENT_KEY);
         _claimedAboutRunThree();
         bytes memory refusal = abi.encodeWithSelector(IMarketEvents.InvalidSignature.selector, provider);
         vm.expectRevert(refusal);
-        this.reveal(lock.records[0], 3, _signedBy(3, STRANGER_KEY));
+        this.reveal(lock.records[0], 3, _signedBy(3, key));
         vm.prank(provider2);
-        registry.setAgent(stranger, START + 1 days);
+        registry.setAgent(vm.addr(key), until);
         vm.expectRevert(refusal);
-        this.reveal(lock.records[0], 3, _signedBy(3, STRANGER_KEY)); // somebody else's agent
+        this.reveal(lock.records[0], 3, _signedBy(3, key)); // somebody else's agent
     }
 
-    function test_an_agent_whose_time_is_over_since_still_counts() external {
+    function testFuzz_an_agent_whose_time_is_over_since_still_counts(uint40 until) external {
         _claimedAboutRunThree();
         vm.prank(provider);
-        registry.setAgent(vm.addr(AGENT_KEY), START - 1);
+        registry.setAgent(vm.addr(AGENT_KEY), uint40(bound(until, 1, START - 1)));
         _reveal(3);
         vm.assertEq(market.claimOf(lock.id, 0, 3), address(1), "answered");
     }
 
-    function test_until_the_last_second_before_reveal_by_and_once() external {
+    function testFuzz_until_the_last_second_before_reveal_by_and_once(uint40 early, uint40 late) external {
         Outcome[] memory outcomes = _claimedAboutRunThree();
         _ask(stranger, outcomes, 0, 2);
         bytes32 trade = lock.records[0].trade;
-        vm.warp(START + 2 * WINDOW - 1);
+        vm.warp(bound(early, START, START + 2 * WINDOW - 1));
         _reveal(3);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, trade));
         this.reveal(lock.records[0], 3, _shown(3));
-        vm.warp(START + 2 * WINDOW);
+        vm.warp(bound(late, START + 2 * WINDOW, type(uint40).max));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, uint256(START + 2 * WINDOW)));
         this.reveal(lock.records[0], 2, _shown(2));
     }

@@ -17,12 +17,13 @@ contract RuleTest is DisputeTest {
         emit IMarketEvents.DisputeEnded(lock.records[0].trade, Packing.outcomeWord(0, end), 1);
         vm.expectEmit(true, true, false, true, address(market));
         emit IMarketEvents.ClaimEnded(
-            lock.records[0].trade, stranger, FALSE_RECEIPT, ANY_RUN, DISPUTE_BOND, provider, DISPUTE_BOND, 0
+            lock.records[0].trade, stranger, FALSE_RECEIPT, ANY_RUN, DISPUTE_BOND, pool, DISPUTE_BOND, 0
         );
         _rule(_lock(), 0, end);
         _assertAccount(stranger, FUNDS - DISPUTE_BOND, 0, "challenger");
         uint256 paid = 4 * uint256(PRICE);
-        vm.assertEq(_total(provider), FUNDS + paid - paid / 100 + DISPUTE_BOND, "the side it attacked");
+        vm.assertEq(_total(provider), FUNDS + paid - paid / 100, "no side has it, whose accomplice it may be");
+        vm.assertEq(_total(pool), DISPUTE_BOND, "the pool has it");
         vm.assertFalse(_isDisputed(0), "ended");
     }
 
@@ -126,19 +127,24 @@ contract RuleTest is DisputeTest {
         vm.assertEq(_locked(buyer) + _locked(stranger), 4 * PRICE, "no bond is left locked");
     }
 
-    function test_nothing_is_ruled_where_nobody_wants_a_ruling() external {
+    function testFuzz_nothing_is_ruled_where_nobody_wants_a_ruling(uint8 asked, uint256 seed, uint64 units) external {
         Outcome[] memory outcomes = _decideBoth(_all());
-        _ask(buyer, outcomes, 0, 3);
+        for (uint32 run; run < 4; ++run) {
+            if ((asked >> run) & 1 == 1) _ask(buyer, outcomes, 0, run);
+        }
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, lock.records[0].trade));
-        this.rule(Outcome(REFUNDED, 0, 0));
+        this.rule(_anOutcome(seed, units));
     }
 
-    function test_only_what_the_trade_can_have_is_ruled() external {
-        _disputed(buyer, Outcome(SETTLED, 4, 4 * CEILING));
+    function testFuzz_only_what_the_trade_can_have_is_ruled(uint8 kind, uint32 runs, uint64 units) external {
+        if (kind == SETTLED && runs != 0 && runs <= 4) {
+            units = uint64(bound(units, runs * CEILING + 1, type(uint64).max));
+        }
+        if (kind == REFUNDED) units = uint64(bound(units, 1, type(uint64).max));
+        if (kind == SLASHED) runs = uint32(bound(runs, 1, type(uint32).max));
+        _disputed(buyer, _all());
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidOutcome.selector, lock.records[0].trade));
-        this.rule(Outcome(SETTLED, 4, 4 * CEILING + 1));
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidOutcome.selector, lock.records[0].trade));
-        this.rule(Outcome(3, 0, 0));
+        this.rule(Outcome(kind, runs, units));
     }
 
     function test_it_needs_a_quorum_of_the_arbiters() external {
@@ -157,27 +163,37 @@ contract RuleTest is DisputeTest {
         market.rule(lock.head, _verifierKeySet(), proven, 0, verifiers);
     }
 
-    function test_a_ruling_serves_one_trade_and_one_outcome() external {
-        _disputed(buyer, Outcome(SETTLED, 4, 4 * CEILING));
+    function testFuzz_a_ruling_serves_one_trade_and_one_outcome(uint256 seed, uint64 units, bytes32 trade) external {
+        Outcome memory signed = _anOutcome(seed, units);
+        vm.assume(trade != lock.records[0].trade);
+        _disputed(buyer, _all());
         IMarketTypes.Proven memory proven = _proveOne(_lock(), 0);
-        bytes[] memory other = _arbiters(_ruling(lock.id, lock.records[1].trade, Outcome(REFUNDED, 0, 0)));
+        bytes[] memory other = _arbiters(_ruling(lock.id, trade, signed));
+        uint256 word = Packing.outcomeWord(0, signed);
         vm.expectPartialRevert(IMarketEvents.QuorumNotReached.selector);
-        market.rule(lock.head, _arbiterKeySet(), proven, 0, other);
-        bytes[] memory slash = _arbiters(_ruling(lock.id, lock.records[0].trade, Outcome(SLASHED, 0, 0)));
+        market.rule(lock.head, _arbiterKeySet(), proven, word, other);
+        bytes[] memory own = _arbiters(_ruling(lock.id, lock.records[0].trade, signed));
+        word = Packing.outcomeWord(0, Outcome(signed.kind == SLASHED ? SETTLED : SLASHED, 0, signed.units));
         vm.expectPartialRevert(IMarketEvents.QuorumNotReached.selector);
-        market.rule(lock.head, _arbiterKeySet(), proven, 0, slash);
+        market.rule(lock.head, _arbiterKeySet(), proven, word, own);
     }
 
-    function test_until_the_last_second_before_rule_by_and_once() external {
-        _disputed(buyer, Outcome(SETTLED, 4, 4 * CEILING));
+    function testFuzz_until_the_last_second_before_rule_by_and_once(
+        uint40 early,
+        uint40 late,
+        uint256 seed,
+        uint64 units
+    ) external {
+        Outcome memory end = _anOutcome(seed, units);
+        _disputed(buyer, _all());
         bytes32 trade = lock.records[0].trade;
-        vm.warp(START + 3 * WINDOW);
+        vm.warp(bound(late, START + 3 * WINDOW, type(uint40).max));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooLate.selector, trade, uint256(START + 3 * WINDOW)));
-        this.rule(Outcome(REFUNDED, 0, 0));
-        vm.warp(START + 3 * WINDOW - 1);
-        _rule(_lock(), 0, Outcome(REFUNDED, 0, 0));
+        this.rule(end);
+        vm.warp(bound(early, START, START + 3 * WINDOW - 1));
+        _rule(_lock(), 0, end);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, trade));
-        this.rule(Outcome(REFUNDED, 0, 0));
+        this.rule(end);
     }
 
     // ------------------------------------------------------------------------------------------------ pieces
@@ -211,7 +227,7 @@ contract RuleTest is DisputeTest {
         bool same = keccak256(abi.encode(decided)) == keccak256(abi.encode(ruled));
         if (same || loser == place) {
             change[place] -= int256(uint256(DISPUTE_BOND));
-            change[place == 1 ? 0 : 1] += int256(uint256(DISPUTE_BOND));
+            if (place < 2) change[1 - place] += int256(uint256(DISPUTE_BOND)); // else the pool
         } else if (loser != 9) {
             uint256 there =
                 loser == 1 ? uint256(int256(BOND) + change[1]) : uint256(int256(4 * uint256(PRICE)) + change[0]);

@@ -8,14 +8,16 @@ import {SessionTest} from "../utils/SessionTest.sol";
 contract SessionsTest is SessionTest {
     // ------------------------------------------------------------------------------------------------ opening
 
-    function test_a_buyer_locks_the_ceiling() external {
-        IMarketTypes.Session memory session = _session(1);
+    function testFuzz_a_buyer_locks_the_ceiling(uint96 ceiling, uint40 term, uint56 salt) external {
+        IMarketTypes.Session memory session = _session(salt);
+        session.ceiling = uint96(bound(ceiling, 1, FUNDS));
+        session.expiresAt = uint40(START + bound(term, 1, 30 days));
         vm.expectEmit(true, false, false, true, address(market));
         emit IMarketEvents.SessionOpened(_sessionId(session), session);
         bytes32 id = _openSession(session);
         vm.assertEq(id, _sessionId(session), "id");
         vm.assertEq(market.hashSession(session), id, "as hashSession says");
-        _assertAccount(buyer, FUNDS - CEILING_PAID, CEILING_PAID, "buyer");
+        _assertAccount(buyer, FUNDS - session.ceiling, session.ceiling, "buyer");
         _assertSession(id, 0, true);
     }
 
@@ -44,11 +46,11 @@ contract SessionsTest is SessionTest {
         this.open(s);
     }
 
-    function test_the_ceiling_must_be_there() external {
+    function testFuzz_the_ceiling_must_be_there(uint96 ceiling) external {
         IMarketTypes.Session memory s = _session(1);
-        s.ceiling = uint96(FUNDS + 1);
+        s.ceiling = uint96(bound(ceiling, FUNDS + 1, type(uint96).max));
         vm.expectRevert(
-            abi.encodeWithSelector(IMarketEvents.InsufficientAvailable.selector, buyer, FUNDS, uint128(FUNDS + 1))
+            abi.encodeWithSelector(IMarketEvents.InsufficientAvailable.selector, buyer, FUNDS, uint128(s.ceiling))
         );
         this.open(s);
     }
@@ -68,18 +70,23 @@ contract SessionsTest is SessionTest {
 
     // ------------------------------------------------------------------------------------------------ vouchers
 
-    function test_a_voucher_pays_what_it_adds() external {
+    function testFuzz_a_voucher_pays_what_it_adds(uint96 first, uint96 second, address who) external {
+        first = uint96(bound(first, 1, CEILING_PAID - 1));
+        second = uint96(bound(second, first + 1, CEILING_PAID));
         IMarketTypes.Session memory s = _session(1);
         bytes32 id = _openSession(s);
-        _redeem(_voucher(s, 1 ether, BUYER_KEY));
+        _redeem(_voucher(s, first, BUYER_KEY));
+        uint256 more = second - first;
+        IMarketTypes.SignedVoucher[] memory vouchers = _one(_voucher(s, second, BUYER_KEY));
         vm.expectEmit(true, false, false, true, address(market));
-        emit IMarketEvents.VoucherRedeemed(id, (uint256(0.5 ether) << 128) | 0.005 ether, 1.5 ether);
-        vm.prank(stranger);
-        this.redeem(_one(_voucher(s, 1.5 ether, BUYER_KEY)));
-        _assertAccount(buyer, FUNDS - CEILING_PAID, CEILING_PAID - 1.5 ether, "buyer");
-        _assertAccount(provider, FUNDS + 1.485 ether, 0, "provider");
-        _assertAccount(treasury, 0.015 ether, 0, "treasury");
-        _assertSession(id, 1.5 ether, true);
+        emit IMarketEvents.VoucherRedeemed(id, (more << 128) | (more / 100), second);
+        vm.prank(who);
+        market.redeem(vouchers);
+        uint256 fees = first / 100 + more / 100;
+        _assertAccount(buyer, FUNDS - CEILING_PAID, CEILING_PAID - second, "buyer");
+        _assertAccount(provider, FUNDS + second - fees, 0, "provider");
+        _assertAccount(treasury, fees, 0, "treasury");
+        _assertSession(id, second, true);
     }
 
     function test_many_vouchers_at_once_and_a_bad_one_blocks_nobody() external {
@@ -107,13 +114,15 @@ contract SessionsTest is SessionTest {
         _assertSession(_sessionId(s), 3 ether, true);
     }
 
-    function test_a_replay_pays_nothing() external {
+    function testFuzz_a_replay_or_an_older_voucher_pays_nothing(uint96 paid, uint96 older) external {
+        paid = uint96(bound(paid, 1, CEILING_PAID));
+        older = uint96(bound(older, 0, paid));
         IMarketTypes.Session memory s = _session(1);
         _openSession(s);
-        _redeem(_voucher(s, 1 ether, BUYER_KEY));
+        _redeem(_voucher(s, paid, BUYER_KEY));
         _expectRejected(0, _sessionId(s), 17);
-        _redeem(_voucher(s, 1 ether, BUYER_KEY));
-        _assertSession(_sessionId(s), 1 ether, true);
+        _redeem(_voucher(s, older, BUYER_KEY));
+        _assertSession(_sessionId(s), paid, true);
     }
 
     function test_a_voucher_serves_one_session_of_one_market() external {
@@ -133,20 +142,22 @@ contract SessionsTest is SessionTest {
         _redeem(here);
     }
 
-    function test_the_ceiling_is_the_most() external {
+    function testFuzz_the_ceiling_is_the_most(uint128 more) external {
         IMarketTypes.Session memory s = _session(1);
         _openSession(s);
         _redeem(_voucher(s, CEILING_PAID, BUYER_KEY));
         _assertAccount(buyer, FUNDS - CEILING_PAID, 0, "buyer");
         _expectRejected(0, _sessionId(s), 18);
-        _redeem(_voucher(s, CEILING_PAID + 1, BUYER_KEY));
+        _redeem(_voucher(s, bound(more, CEILING_PAID + 1, type(uint128).max), BUYER_KEY));
+        _assertSession(_sessionId(s), CEILING_PAID, true);
     }
 
-    function test_a_call_has_1_to_200_vouchers() external {
+    function testFuzz_a_call_has_1_to_200_vouchers(uint16 length) external {
+        length = uint16(bound(length, 201, 1_000));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidLength.selector, 0, 200));
         market.redeem(new IMarketTypes.SignedVoucher[](0));
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidLength.selector, 201, 200));
-        market.redeem(new IMarketTypes.SignedVoucher[](201));
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidLength.selector, length, 200));
+        market.redeem(new IMarketTypes.SignedVoucher[](length));
     }
 
     function testFuzz_vouchers_pay_the_largest_amount_once(uint96[6] memory amounts) external {
@@ -172,51 +183,58 @@ contract SessionsTest is SessionTest {
 
     // ------------------------------------------------------------------------------------------------ the end
 
-    function test_the_provider_closes_any_time() external {
+    function testFuzz_the_provider_closes_any_time(uint40 time, uint96 paid) external {
+        paid = uint96(bound(paid, 1, CEILING_PAID));
         IMarketTypes.Session memory s = _session(1);
         bytes32 id = _openSession(s);
-        _redeem(_voucher(s, 1 ether, BUYER_KEY));
+        _redeem(_voucher(s, paid, BUYER_KEY));
+        vm.warp(bound(time, START, type(uint40).max));
         vm.expectEmit(true, false, false, true, address(market));
-        emit IMarketEvents.SessionClosed(id, CEILING_PAID - 1 ether);
+        emit IMarketEvents.SessionClosed(id, CEILING_PAID - paid);
         vm.prank(provider);
         market.closeSession(s);
-        _assertAccount(buyer, FUNDS - 1 ether, 0, "the rest is free");
-        _assertSession(id, 1 ether, false);
+        _assertAccount(buyer, FUNDS - paid, 0, "the rest is free");
+        _assertSession(id, paid, false);
     }
 
-    function test_anybody_closes_a_grace_after_expiry() external {
+    function testFuzz_anybody_closes_a_grace_after_expiry_and_not_before(uint40 early, uint40 late, address who)
+        external
+    {
+        vm.assume(who != provider);
         IMarketTypes.Session memory s = _session(1);
         bytes32 id = _openSession(s);
         uint256 from = s.expiresAt + GRACE;
-        vm.warp(from - 1);
+        vm.warp(bound(early, START, from - 1));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.SessionNotExpired.selector, id, from));
-        vm.prank(buyer);
+        vm.prank(who);
         market.closeSession(s);
-        _redeem(_voucher(s, 2 ether, BUYER_KEY)); // after expiry, before the end
-        vm.warp(from);
-        vm.prank(stranger);
+        _redeem(_voucher(s, 2 ether, BUYER_KEY)); // after expiry too, before the end
+        vm.warp(bound(late, from, type(uint40).max));
+        vm.prank(who);
         market.closeSession(s);
         _assertAccount(buyer, FUNDS - 2 ether, 0, "buyer");
     }
 
-    function test_after_the_end_nothing_is_paid_and_nothing_closed() external {
+    function testFuzz_after_the_end_nothing_is_paid_and_nothing_closed(uint96 amount, uint40 time) external {
         IMarketTypes.Session memory s = _session(1);
         bytes32 id = _openSession(s);
         vm.prank(provider);
         market.closeSession(s);
+        vm.warp(bound(time, START, type(uint40).max));
         _expectRejected(0, id, 16);
-        _redeem(_voucher(s, 1 ether, BUYER_KEY));
+        _redeem(_voucher(s, amount, BUYER_KEY));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSession.selector, id));
         vm.prank(provider);
         market.closeSession(s);
         _assertAccount(buyer, FUNDS, 0, "buyer");
     }
 
-    function test_what_was_never_opened_is_not_closed() external {
-        bytes32 id = _sessionId(_session(9));
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSession.selector, id));
+    function testFuzz_what_was_never_opened_is_not_closed(uint56 salt, uint96 ceiling) external {
+        IMarketTypes.Session memory s = _session(salt);
+        s.ceiling = ceiling;
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidSession.selector, _sessionId(s)));
         vm.prank(provider);
-        market.closeSession(_session(9));
+        market.closeSession(s);
     }
 
     // ------------------------------------------------------------------------------------------------ pieces

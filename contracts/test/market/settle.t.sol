@@ -20,11 +20,12 @@ contract SettleTest is MarketTest {
         vm.assertEq(market.openBits(lock.id), 0, "closed");
     }
 
-    function test_a_refunded_trade_leaves_everything_as_it_was() external {
-        Lock memory lock = _openOne(10);
-        _closeOne(lock, REFUNDED, 0, 0);
+    function testFuzz_a_refunded_trade_leaves_everything_as_it_was(uint96 price, uint64 ceiling, uint8 runs) external {
+        (price, ceiling) = (uint96(bound(price, 1, 10 ether)), uint64(bound(ceiling, 1, 10 * CEILING)));
+        _closeOne(_openAt(price, ceiling, uint32(bound(runs, 1, 10))), REFUNDED, 0, 0);
         _assertAccount(buyer, FUNDS, 0, "buyer");
         _assertAccount(provider, FUNDS, 0, "provider");
+        vm.assertEq(_available(treasury), 0, "no fee");
     }
 
     function test_a_slash_pays_the_rerun_and_the_pool_never_the_buyer() external {
@@ -35,13 +36,6 @@ contract SettleTest is MarketTest {
         _assertAccount(rerun, PRICE, 0, "re-run");
         _assertAccount(pool, 2 ether - PRICE, 0, "pool");
         vm.assertEq(_available(treasury), 0, "no fee");
-    }
-
-    function test_a_bond_smaller_than_the_rerun_goes_to_it_whole() external {
-        Lock memory lock = _openOne(10);
-        _closeOne(lock, SLASHED, 0, type(uint64).max);
-        _assertAccount(rerun, 2 ether, 0, "re-run");
-        _assertAccount(pool, 0, 0, "pool");
     }
 
     function testFuzz_a_slash_splits_the_bond_and_nothing_else(uint64 units) external {
@@ -86,16 +80,17 @@ contract SettleTest is MarketTest {
         vm.assertEq(market.decided(id), 0, "nothing waits");
     }
 
-    function test_settled_needs_a_run() external {
-        _assertInvalid(SETTLED, 0, CEILING);
+    function testFuzz_settled_needs_a_run(uint64 units) external {
+        _assertInvalid(SETTLED, 0, units);
     }
 
-    function test_settled_has_no_more_runs_than_were_traded() external {
-        _assertInvalid(SETTLED, 5, 4 * CEILING);
+    function testFuzz_settled_has_no_more_runs_than_were_traded(uint32 runs, uint64 units) external {
+        _assertInvalid(SETTLED, uint32(bound(runs, 5, type(uint32).max)), units);
     }
 
-    function test_settled_bills_at_least_a_tenth_of_every_ceiling() external {
-        _assertInvalid(SETTLED, 3, 3 * CEILING / 10 - 1);
+    function testFuzz_settled_bills_at_least_a_tenth_of_every_ceiling(uint32 runs, uint64 units) external {
+        runs = uint32(bound(runs, 1, 4));
+        _assertInvalid(SETTLED, runs, uint64(bound(units, 0, runs * CEILING / 10 - 1)));
     }
 
     function testFuzz_a_tenth_of_any_ceiling_is_rounded_up(uint64 ceiling) external {
@@ -110,27 +105,33 @@ contract SettleTest is MarketTest {
         _assertAccount(buyer, FUNDS - paid, 0, "one unit less for two runs refunds");
     }
 
-    function test_settled_bills_at_most_every_ceiling() external {
-        _assertInvalid(SETTLED, 3, 3 * CEILING + 1);
+    function testFuzz_settled_bills_at_most_every_ceiling(uint32 runs, uint64 units) external {
+        runs = uint32(bound(runs, 1, 4));
+        _assertInvalid(SETTLED, runs, uint64(bound(units, runs * CEILING + 1, type(uint64).max)));
     }
 
-    function test_refunded_delivers_nothing() external {
-        _assertInvalid(REFUNDED, 1, 0);
-        _assertInvalid(REFUNDED, 0, 1);
+    function testFuzz_refunded_delivers_nothing(uint32 runs, uint64 units) external {
+        vm.assume(runs != 0 || units != 0);
+        _assertInvalid(REFUNDED, runs, units);
     }
 
-    function test_slashed_delivers_no_run() external {
-        _assertInvalid(SLASHED, 1, CEILING);
+    function testFuzz_slashed_delivers_no_run(uint32 runs, uint64 units) external {
+        _assertInvalid(SLASHED, uint32(bound(runs, 1, type(uint32).max)), units);
     }
 
-    function testFuzz_unknown_kinds_refund(uint8 kind) external {
-        _assertInvalid(uint8(bound(kind, 3, 255)), 1, CEILING);
+    function testFuzz_unknown_kinds_refund(uint8 kind, uint32 runs, uint64 units) external {
+        _assertInvalid(uint8(bound(kind, 3, 255)), runs, units);
     }
 
-    function test_what_a_trade_can_not_have_refunds_it_and_its_neighbours_settle() external {
+    function testFuzz_what_a_trade_can_not_have_refunds_it_and_its_neighbours_settle(
+        uint8 which,
+        uint8 kind,
+        uint64 units
+    ) external {
         Lock memory lock = _openMany(3);
         Outcome[] memory outcomes = _settled(3);
-        outcomes[1].units = CEILING + 1;
+        outcomes[which % 3] =
+            Outcome(uint8(bound(kind, 1, 255)), 1, uint64(bound(units, CEILING + 1, type(uint64).max)));
         bytes32 id = _decide(lock, _indices(3), outcomes);
         vm.warp(START + WINDOW);
         vm.expectEmit(true, true, false, true, address(market));
@@ -167,50 +168,64 @@ contract SettleTest is MarketTest {
         vm.assertEq(_locked(buyer) + _locked(provider), 0, "nothing is locked for ever");
     }
 
-    function test_a_trade_that_another_verdict_decided_is_passed_over() external {
+    function testFuzz_a_trade_that_another_verdict_decided_is_passed_over(uint8 which, uint40 pause, bool before)
+        external
+    {
         Lock memory lock = _openMany(3);
-        _decide(lock, _only(0), _outcome(REFUNDED, 0, 0));
+        which = which % 3;
+        _decide(lock, _only(which), _outcome(REFUNDED, 0, 0));
+        vm.warp(START + bound(pause, 0, 1 hours));
         bytes32 id = _decide(lock, _indices(3), _settled(3));
-        vm.warp(START + WINDOW);
+        vm.warp(block.timestamp + WINDOW);
+        if (before) _settle(lock, _only(which), _outcome(REFUNDED, 0, 0));
         vm.expectEmit(true, true, false, true, address(market));
-        emit IMarketEvents.BatchSettled(lock.id, id, 6);
+        emit IMarketEvents.BatchSettled(lock.id, id, 7 ^ (1 << which));
         _settle(lock, _indices(3), _settled(3));
-        _settle(lock, _only(0), _outcome(REFUNDED, 0, 0));
+        if (!before) _settle(lock, _only(which), _outcome(REFUNDED, 0, 0));
         _assertAccount(buyer, FUNDS - 2 * PRICE, 0, "each by its own verdict");
     }
 
-    function test_it_settles_once() external {
-        Lock memory lock = _openMany(2);
-        _close(lock, _indices(2), _settled(2));
+    function testFuzz_it_settles_once(uint8 count, uint40 late) external {
+        count = uint8(bound(count, 1, 10));
+        Lock memory lock = _openMany(count);
+        _close(lock, _indices(count), _settled(count));
+        vm.warp(block.timestamp + bound(late, 0, 100 days));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
-        this.settle(lock, _indices(2), _settled(2));
-        _assertAccount(buyer, FUNDS - 2 * PRICE, 0, "buyer");
+        this.settle(lock, _indices(count), _settled(count));
+        _assertAccount(buyer, FUNDS - count * PRICE, 0, "buyer");
     }
 
-    function test_what_was_not_decided_is_not_settled() external {
+    function testFuzz_what_was_not_decided_is_not_settled(uint8 which, uint64 units, bytes32 root) external {
+        vm.assume(units != CEILING && root != RECEIPTS_ROOT);
         Lock memory lock = _openMany(2);
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
         this.settle(lock, _indices(2), _settled(2));
         _decide(lock, _indices(2), _settled(2));
         vm.warp(START + WINDOW);
         Outcome[] memory others = _settled(2);
-        others[1].units -= 1;
+        others[which % 2].units = units;
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
         this.settle(lock, _indices(2), others);
-        receiptsRoot = keccak256("others");
+        receiptsRoot = root;
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
         this.settle(lock, _indices(2), _settled(2));
     }
 
-    function test_a_second_before_the_window_ends_it_is_too_early() external {
+    function testFuzz_until_the_window_ends_it_is_too_early_and_then_anybody_settles(
+        uint40 pause,
+        uint40 late,
+        address who
+    ) external {
         Lock memory lock = _openOne(1);
         bytes32 id = _decide(lock, _indices(1), _settled(1));
-        vm.warp(START + WINDOW - 1);
+        vm.warp(START + bound(pause, 0, WINDOW - 1));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooEarly.selector, id, uint256(START + WINDOW)));
         this.settle(lock, _indices(1), _settled(1));
-        vm.warp(START + WINDOW);
-        vm.prank(stranger);
-        this.settle(lock, _indices(1), _settled(1));
+        vm.warp(START + bound(late, WINDOW, 1_000 days));
+        IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(1));
+        IMarketTypes.Proven memory proven = _proveOne(lock, 0);
+        vm.prank(who);
+        market.settle(lock.head, verdict, proven);
         vm.assertEq(_locked(buyer), 0, "settled by anybody");
     }
 
@@ -227,24 +242,27 @@ contract SettleTest is MarketTest {
         market.settle(lock.head, verdict, _proven(twice, new bytes32[](0), flags));
     }
 
-    function test_a_part_of_the_verdict_is_not_settled() external {
-        Lock memory lock = _openMany(2);
-        _decide(lock, _indices(2), _settled(2));
+    function testFuzz_a_part_of_the_verdict_is_not_settled(uint8 count, uint8 which) external {
+        count = uint8(bound(count, 2, 10));
+        Lock memory lock = _openMany(count);
+        _decide(lock, _indices(count), _settled(count));
         vm.warp(START + WINDOW);
-        IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(2));
-        IMarketTypes.Proven memory first = _proveOne(lock, 0);
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.LengthMismatch.selector, 14, 28));
-        market.settle(lock.head, verdict, first);
+        IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(count));
+        IMarketTypes.Proven memory one = _proveOne(lock, which % count);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.LengthMismatch.selector, 14, 14 * uint256(count)));
+        market.settle(lock.head, verdict, one);
     }
 
-    function test_outcomes_and_records_name_the_same_trades() external {
-        Lock memory lock = _openMany(3);
-        _decide(lock, _indices(1), _settled(1));
+    function testFuzz_outcomes_and_records_name_the_same_trades(uint8 said, uint8 shown) external {
+        (said, shown) = (said % 4, shown % 4);
+        vm.assume(said != shown);
+        Lock memory lock = _openMany(4);
+        _decide(lock, _only(said), _settled(1));
         vm.warp(START + WINDOW);
-        IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(1)); // of the first
-        IMarketTypes.Proven memory second = _proveOne(lock, 1);
-        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidOutcome.selector, lock.records[1].trade));
-        market.settle(lock.head, verdict, second);
+        IMarketTypes.Verdict memory verdict = _verdictOf(_pick(lock.records, _only(said)), _settled(1));
+        IMarketTypes.Proven memory other = _proveOne(lock, shown);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.InvalidOutcome.selector, lock.records[shown].trade));
+        market.settle(lock.head, verdict, other);
     }
 
     function test_a_pause_does_not_hold_money_back() external {
@@ -274,10 +292,11 @@ contract SettleTest is MarketTest {
         market.settle(lock.head, verdict, _proven(lock.records, new bytes32[](0), flags));
     }
 
-    function test_an_invented_batch_has_nothing_open() external {
+    function testFuzz_an_invented_batch_has_nothing_open(uint32 runs, uint64 number) external {
         Lock memory lock = _openOne(1);
-        lock.records[0].runs = 900; // more than was locked
-        lock.head.root = _leaves(lock.records)[0];
+        vm.assume(runs != 1);
+        lock.records[0].runs = runs; // not what was locked
+        (lock.head.root, lock.head.number) = (_leaves(lock.records)[0], number);
         lock.id = keccak256(abi.encode(lock.head));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingOpen.selector, lock.id));
         this.settle(lock, _indices(1), _settled(1));

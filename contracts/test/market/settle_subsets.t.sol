@@ -21,26 +21,38 @@ contract SettleSubsetsTest is MarketTest {
         _assertAccount(buyer, FUNDS - count * PRICE, 0, "buyer at the end");
     }
 
-    function test_records_out_of_order_are_no_proof() external {
-        Lock memory lock = _openMany(3);
-        (lock.records[0], lock.records[2]) = (lock.records[2], lock.records[0]);
-        bool[] memory flags = new bool[](2);
-        (flags[0], flags[1]) = (true, true);
-        _assertNoProof(lock, lock.records, new bytes32[](0), flags);
+    /// @dev Two leaves under one node may change places for all that the proof says: then the outcomes name other records.
+    function testFuzz_records_out_of_order_are_not_settled(uint8 size, uint8 first, uint8 second) external {
+        size = uint8(bound(size, 2, 20));
+        (first, second) = (first % size, second % size);
+        vm.assume(first != second);
+        Lock memory lock = _openMany(size);
+        _decide(lock, _indices(size), _settled(size));
+        vm.warp(START + WINDOW);
+        IMarketTypes.Verdict memory verdict = _verdictOf(lock.records, _settled(size));
+        (lock.records[first], lock.records[second]) = (lock.records[second], lock.records[first]);
+        IMarketTypes.Proven memory proven = _proven(lock.records, new bytes32[](0), new bool[](0));
+        uint256 last = 2 * uint256(size) - 2; // leaf i is node last - i
+        bool siblings = (last - first - 1) / 2 == (last - second - 1) / 2;
+        bytes4 refusal = siblings ? IMarketEvents.InvalidOutcome.selector : IMarketEvents.InvalidProof.selector;
+        vm.expectPartialRevert(refusal);
+        market.settle(lock.head, verdict, proven);
     }
 
-    function test_proof_and_flags_must_fit_together() external {
+    function testFuzz_proof_and_flags_must_fit_together(uint8 nodes, uint8 flags) external {
         Lock memory lock = _openMany(3);
-        _assertNoProof(lock, lock.records, new bytes32[](0), new bool[](1));
-        _assertNoProof(lock, lock.records, new bytes32[](1), new bool[](2));
+        (nodes, flags) = (nodes % 5, flags % 8);
+        vm.assume(nodes + flags != 0 && 3 + nodes != flags + 1);
+        _assertNoProof(lock, lock.records, new bytes32[](nodes), new bool[](flags));
     }
 
-    function test_a_proof_of_another_trade_is_no_proof() external {
-        Lock memory lock = _openMany(4);
-        uint256[] memory two = new uint256[](1);
-        two[0] = 2;
-        (bytes32[] memory path, bool[] memory flags) = Trees.multiproof(_leaves(lock.records), two);
-        _assertNoProof(lock, _pick(lock.records, _indices(1)), path, flags);
+    function testFuzz_a_proof_of_another_trade_is_no_proof(uint8 size, uint8 proven, uint8 shown) external {
+        size = uint8(bound(size, 2, 20));
+        (proven, shown) = (proven % size, shown % size);
+        vm.assume(proven != shown);
+        Lock memory lock = _openMany(size);
+        (bytes32[] memory path, bool[] memory flags) = Trees.multiproof(_leaves(lock.records), _only(proven));
+        _assertNoProof(lock, _pick(lock.records, _only(shown)), path, flags);
     }
 
     function test_a_record_of_another_batch_is_no_proof() external {

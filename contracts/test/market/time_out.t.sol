@@ -12,11 +12,13 @@ contract TimeOutTest is DisputeTest {
     uint40 private constant RULE_BY = START + 3 * WINDOW;
     uint256 private constant EARNED = 4 * uint256(PRICE) - 4 * uint256(PRICE) / 100;
 
-    function testFuzz_a_payment_without_a_receipt_falls_whoever_asked_first(uint8 who, uint8 run) external {
+    function testFuzz_a_payment_without_a_receipt_falls_whoever_asked_first(uint8 who, uint8 run, uint40 early)
+        external
+    {
         address challenger = [stranger, buyer, provider][who % 3];
         Outcome[] memory outcomes = _decideBoth(_all());
         _ask(challenger, outcomes, 0, run % 4);
-        _tooEarly(REVEAL_BY);
+        _tooEarly(REVEAL_BY, early);
         vm.warp(REVEAL_BY);
         _timeOut(_lock(), 0);
         vm.assertEq(_available(buyer) + _locked(buyer), FUNDS, "refunded");
@@ -45,39 +47,42 @@ contract TimeOutTest is DisputeTest {
         _assertAccount(stranger, FUNDS - cost, 0, "who asked for nothing");
     }
 
-    function test_what_arbiters_should_rule_stands_after_rule_by() external {
-        _disputed(stranger, _all());
-        _tooEarly(RULE_BY);
-        vm.warp(RULE_BY);
+    function testFuzz_what_arbiters_should_rule_stands_after_rule_by(uint40 early, uint40 late, uint64 units) external {
+        units = uint64(bound(units, 4 * (CEILING / 10), 4 * CEILING));
+        _disputed(stranger, Outcome(SETTLED, 4, units));
+        _tooEarly(RULE_BY, early);
+        vm.warp(bound(late, RULE_BY, type(uint40).max));
         _timeOut(_lock(), 0);
-        vm.assertEq(_total(provider), FUNDS + EARNED, "paid as decided");
+        uint256 paid = uint256(PRICE) * units / CEILING;
+        vm.assertEq(_total(provider), FUNDS + paid - paid / 100, "paid as decided");
         _assertAccount(stranger, FUNDS, 0, "nobody loses a bond for the arbiters' silence");
     }
 
-    function test_a_missing_receipt_falls_though_arbiters_were_asked_too() external {
+    function testFuzz_a_missing_receipt_falls_though_arbiters_were_asked_too(uint8 run, uint40 late) external {
         Outcome[] memory outcomes = _disputed(provider, _all());
-        _ask(buyer, outcomes, 0, 3);
-        vm.warp(REVEAL_BY);
+        _ask(buyer, outcomes, 0, run % 4);
+        vm.warp(bound(late, REVEAL_BY, type(uint40).max));
         _timeOut(_lock(), 0);
         vm.assertEq(_total(buyer), FUNDS, "an accomplice's claim does not keep it up");
         _assertAccount(provider, FUNDS - 0.8 ether, 0.8 ether, "the other trade's bond alone is locked");
     }
 
-    function test_a_slash_without_a_false_receipt_falls() external {
-        Outcome[] memory outcomes = _decideBoth(Outcome(SLASHED, 0, CEILING));
+    function testFuzz_a_slash_without_a_false_receipt_falls(uint64 units, uint40 early, uint40 late) external {
+        Outcome[] memory outcomes = _decideBoth(Outcome(SLASHED, 0, units));
         _ask(provider, outcomes, 0, ANY_RUN);
-        vm.warp(REVEAL_BY);
+        _tooEarly(REVEAL_BY, early);
+        vm.warp(bound(late, REVEAL_BY, type(uint40).max));
         _timeOut(_lock(), 0);
         market.reclaim(lock.head, _proveOne(_lock(), 0), ANY_RUN);
         vm.assertEq(_total(provider), FUNDS, "its bond is its own again");
     }
 
-    function test_refunds_and_slashes_stand_after_rule_by() external {
-        _disputed(provider, Outcome(SLASHED, 0, CEILING));
-        _tooEarly(RULE_BY);
-        vm.warp(RULE_BY);
+    function testFuzz_refunds_and_slashes_stand_after_rule_by(bool slashed, uint40 early, uint40 late) external {
+        _disputed(provider, Outcome(slashed ? SLASHED : REFUNDED, 0, slashed ? CEILING : 0));
+        _tooEarly(RULE_BY, early);
+        vm.warp(bound(late, RULE_BY, type(uint40).max));
         _timeOut(_lock(), 0);
-        vm.assertEq(_total(provider), FUNDS - 0.8 ether, "slashed as decided");
+        vm.assertEq(_total(provider), FUNDS - (slashed ? 0.8 ether : 0), "as decided");
         vm.assertEq(_total(buyer), FUNDS, "buyer");
     }
 
@@ -91,19 +96,21 @@ contract TimeOutTest is DisputeTest {
         this.timeOutAt(1);
     }
 
-    function test_a_claim_is_reclaimed_once_and_only_after_the_end() external {
+    function testFuzz_a_claim_is_reclaimed_once_and_only_after_the_end(uint8 which, uint40 time) external {
+        uint32 run = which % 4;
         Outcome[] memory outcomes = _decideBoth(_all());
-        _ask(stranger, outcomes, 0, 3);
+        _ask(stranger, outcomes, 0, run);
         bytes memory refusal = abi.encodeWithSelector(IMarketEvents.NotDisputed.selector, lock.records[0].trade);
+        vm.warp(bound(time, START, type(uint40).max));
         vm.expectRevert(refusal);
-        this.reclaim(3);
-        vm.warp(REVEAL_BY);
+        this.reclaim(run);
+        if (block.timestamp < REVEAL_BY) vm.warp(REVEAL_BY);
         _timeOut(_lock(), 0);
-        this.reclaim(3);
-        vm.expectRevert(refusal);
-        this.reclaim(3);
-        vm.expectRevert(refusal);
-        this.reclaim(2);
+        this.reclaim(run);
+        for (uint32 i; i < 4; ++i) {
+            vm.expectRevert(refusal);
+            this.reclaim(i);
+        }
     }
 
     function reclaim(uint32 run) external {
@@ -121,8 +128,9 @@ contract TimeOutTest is DisputeTest {
         market.reveal(lock.id, record, run, shown);
     }
 
-    function _tooEarly(uint40 from) private {
-        vm.warp(from - 1);
+    /// @dev In any second before that.
+    function _tooEarly(uint40 from, uint40 time) private {
+        vm.warp(bound(time, START, from - 1));
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.TooEarly.selector, lock.records[0].trade, uint256(from)));
         this.timeOut();
     }

@@ -16,7 +16,9 @@ contract AgentsTest is MarketTest {
         vm.assertEq(registry.agentValidUntil(provider2, key), 0, "for this owner only");
         vm.prank(provider);
         registry.setAgent(key, 0);
-        vm.assertEq(registry.agentValidUntil(provider, key), 0, "revoked");
+        vm.assertEq(
+            registry.agentValidUntil(provider, key), validUntil == 0 ? 0 : 1, "revoked, and known to have been one"
+        );
     }
 
     function test_the_zero_key_is_refused() external {
@@ -24,32 +26,40 @@ contract AgentsTest is MarketTest {
         registry.setAgent(address(0), 1);
     }
 
-    function test_anybody_hands_in_the_owners_signature_once() external {
-        bytes memory signature = _permission(PROVIDER_KEY, 77, 0, START);
-        registry.setAgentSigned(provider, delegate, 77, 0, START, signature);
-        vm.assertEq(registry.agentValidUntil(provider, delegate), 77, "set");
+    function testFuzz_anybody_hands_in_the_owners_signature_once(uint40 until, uint40 deadline, address caller)
+        external
+    {
+        deadline = uint40(bound(deadline, START, type(uint40).max));
+        bytes memory signature = _permission(PROVIDER_KEY, until, 0, deadline);
+        vm.prank(caller);
+        registry.setAgentSigned(provider, delegate, until, 0, deadline, signature);
+        vm.assertEq(registry.agentValidUntil(provider, delegate), until, "set");
         vm.assertEq(registry.nonces(provider), 1, "the nonce is used");
         vm.expectRevert(abi.encodeWithSelector(Nonces.InvalidAccountNonce.selector, provider, 1));
-        registry.setAgentSigned(provider, delegate, 77, 0, START, signature);
+        registry.setAgentSigned(provider, delegate, until, 0, deadline, signature);
     }
 
-    function test_a_strangers_signature_is_refused() external {
-        bytes memory signature = _permission(STRANGER_KEY, 77, 0, START);
+    function testFuzz_a_strangers_signature_is_refused(uint256 key, uint40 until) external {
+        key = bound(key, 1, type(uint128).max);
+        vm.assume(key != PROVIDER_KEY);
+        bytes memory signature = _permission(key, until, 0, START);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidSignature.selector, provider));
-        registry.setAgentSigned(provider, delegate, 77, 0, START, signature);
+        registry.setAgentSigned(provider, delegate, until, 0, START, signature);
     }
 
-    function test_another_time_than_signed_is_refused() external {
-        bytes memory signature = _permission(PROVIDER_KEY, 77, 0, START);
+    function testFuzz_another_time_than_signed_is_refused(uint40 signed, uint40 sent) external {
+        vm.assume(signed != sent);
+        bytes memory signature = _permission(PROVIDER_KEY, signed, 0, START);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidSignature.selector, provider));
-        registry.setAgentSigned(provider, delegate, 78, 0, START, signature);
+        registry.setAgentSigned(provider, delegate, sent, 0, START, signature);
     }
 
-    function test_after_the_deadline_a_permission_is_refused() external {
-        bytes memory signature = _permission(PROVIDER_KEY, 77, 0, START);
-        vm.warp(START + 1);
-        vm.expectRevert(abi.encodeWithSelector(IRegistry.SignatureExpired.selector, START));
-        registry.setAgentSigned(provider, delegate, 77, 0, START, signature);
+    function testFuzz_after_the_deadline_a_permission_is_refused(uint40 deadline, uint40 late) external {
+        deadline = uint40(bound(deadline, 1, type(uint40).max - 1));
+        bytes memory signature = _permission(PROVIDER_KEY, 77, 0, deadline);
+        vm.warp(bound(late, uint256(deadline) + 1, type(uint40).max));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.SignatureExpired.selector, deadline));
+        registry.setAgentSigned(provider, delegate, 77, 0, deadline, signature);
     }
 
     function test_the_zero_address_signs_nothing() external {

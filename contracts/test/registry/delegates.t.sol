@@ -42,21 +42,24 @@ contract DelegatesTest is MarketTest {
         registry.setDelegateSigned(buyer, delegate, 1, 10, 20, 30, 0, START, signature);
     }
 
-    function test_a_higher_cap_than_signed_is_refused() external {
+    function testFuzz_other_limits_than_signed_are_refused(uint96 cap, uint96 worst, uint40 until) external {
+        vm.assume(cap != 10 || worst != 20 || until != 30);
         bytes memory signature = _permission(BUYER_KEY);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidSignature.selector, buyer));
-        registry.setDelegateSigned(buyer, delegate, 1, 11, 20, 30, 0, START, signature);
+        registry.setDelegateSigned(buyer, delegate, 1, cap, worst, until, 0, START, signature);
     }
 
-    function test_a_key_cannot_appoint_itself() external {
-        bytes memory signature = _permission(DELEGATE_KEY);
+    function testFuzz_no_key_appoints_itself(uint256 key) external {
+        key = bound(key, 1, type(uint128).max);
+        vm.assume(key != BUYER_KEY);
+        bytes memory signature = _permission(key);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidSignature.selector, buyer));
         registry.setDelegateSigned(buyer, delegate, 1, 10, 20, 30, 0, START, signature);
     }
 
-    function test_after_the_deadline_a_permission_is_refused() external {
+    function testFuzz_after_the_deadline_a_permission_is_refused(uint40 late) external {
         bytes memory signature = _permission(BUYER_KEY);
-        vm.warp(START + 1);
+        vm.warp(bound(late, START + 1, type(uint40).max));
         vm.expectRevert(abi.encodeWithSelector(IRegistry.SignatureExpired.selector, START));
         registry.setDelegateSigned(buyer, delegate, 1, 10, 20, 30, 0, START, signature);
     }

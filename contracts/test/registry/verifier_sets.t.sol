@@ -26,45 +26,45 @@ contract VerifierSetsTest is MarketTest {
         vm.assertEq(vm.getRecordedLogs().length, 0, "no event");
     }
 
-    function test_the_threshold_is_part_of_the_id() external {
-        vm.assertTrue(registry.registerVerifierSet(_verifiers(), 3, PAYOUT_CAP) != verifierSet, "another set");
+    function testFuzz_threshold_and_payout_cap_are_part_of_the_id(uint8 threshold, uint96 cap) external {
+        threshold = uint8(bound(threshold, 1, 3));
+        bool same = threshold == 2 && cap == PAYOUT_CAP;
+        bytes32 id = registry.registerVerifierSet(_verifiers(), threshold, cap);
+        vm.assertTrue((id == verifierSet) == same, "another set unless all is the same");
+        vm.assertEq(registry.payoutCapOf(id), cap, "its cap");
     }
 
-    function test_the_payout_cap_is_part_of_the_id() external {
-        vm.assertTrue(registry.registerVerifierSet(_verifiers(), 2, PAYOUT_CAP + 1) != verifierSet, "another set");
-    }
-
-    function test_no_members_and_17_members_are_refused() external {
+    function testFuzz_no_members_and_more_than_16_are_refused(uint8 count) external {
         vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidMemberCount.selector, 0, 16));
         registry.registerVerifierSet(new address[](0), 1, CAP);
-        address[] memory many = _members(17, 1);
-        vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidMemberCount.selector, 17, 16));
+        address[] memory many = _members(bound(count, 17, 90), 1);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidMemberCount.selector, many.length, 16));
         registry.registerVerifierSet(many, 1, CAP);
     }
 
-    function test_members_ascend_strictly_from_above_zero() external {
-        address[] memory members = _members(3, 5);
-        members[2] = members[1];
-        vm.expectRevert(abi.encodeWithSelector(IRegistry.MembersNotAscending.selector, members[1], members[2]));
-        registry.registerVerifierSet(members, 1, CAP);
-        (members[0], members[1]) = (members[1], members[0]);
+    function testFuzz_members_ascend_strictly_from_above_zero(address[3] memory members) external {
+        address[] memory given = new address[](3);
+        (given[0], given[1], given[2]) = (members[0], members[1], members[2]);
+        bool ascend = members[0] != address(0) && members[0] < members[1] && members[1] < members[2];
+        if (!ascend) vm.expectPartialRevert(IRegistry.MembersNotAscending.selector);
+        registry.registerVerifierSet(given, 1, CAP);
+        given[2] = given[1]; // the same one twice
         vm.expectPartialRevert(IRegistry.MembersNotAscending.selector);
-        registry.registerVerifierSet(members, 1, CAP);
-        vm.expectPartialRevert(IRegistry.MembersNotAscending.selector);
-        registry.registerVerifierSet(new address[](1), 1, CAP);
+        registry.registerVerifierSet(given, 1, CAP);
     }
 
-    function test_a_threshold_is_between_1_and_the_members() external {
-        address[] memory members = _members(3, 5);
-        vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidThreshold.selector, 0, 3));
-        registry.registerVerifierSet(members, 0, CAP);
-        vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidThreshold.selector, 4, 3));
-        registry.registerVerifierSet(members, 4, CAP);
+    function testFuzz_a_threshold_is_between_1_and_the_members(uint8 count, uint8 threshold) external {
+        count = uint8(bound(count, 1, 16));
+        threshold = uint8(bound(threshold, count + 1, 256)); // 256 wraps to none
+        address[] memory members = _members(count, 5);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.InvalidThreshold.selector, threshold, count));
+        registry.registerVerifierSet(members, threshold, CAP);
     }
 
-    function test_an_unknown_set_is_an_error() external {
-        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownVerifierSet.selector, bytes32(uint256(1))));
-        registry.verifierSetOf(bytes32(uint256(1)));
+    function testFuzz_an_unknown_set_is_an_error(bytes32 id) external {
+        vm.assume(!registry.isVerifierSet(id));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.UnknownVerifierSet.selector, id));
+        registry.verifierSetOf(id);
     }
 
     function _members(uint256 count, uint160 first) private pure returns (address[] memory members) {

@@ -74,10 +74,11 @@ def bond_end(
 
     The loser is the side to which the ruling leaves less than the decision did, and it pays the challenger; after a slash
     the pool pays. If nobody lost (a slash takes nothing from a buyer), nobody pays. A challenger that was wrong, or is the
-    loser itself, forfeits its bond to the side that it attacked. shared: two challengers get half of the reward each. Down:
-    the dust stays with the payer.
+    loser itself, forfeits its bond to the other side, a third party to the pool: it may be an accomplice of either side.
+    shared: two challengers get half of the reward each. Down: the dust stays with the payer.
     """
-    attacked = record.buyer if challenger == record.provider else record.provider
+    others = {record.provider: record.buyer, record.buyer: record.provider}
+    attacked = others.get(challenger, pool)
     was, now = split(record, decided, fee_bps), split(record, becomes, fee_bps)
     payer, there = ZERO_ADDRESS, 0
     if now.provider_share < was.provider_share:

@@ -199,8 +199,9 @@ TRADE_ENDS: Final = (
     ),
     TradeEnd(
         "closing", "disputed, arbiters confirm what was decided", "before two windows after the verdict's own",
-        "k of n arbiters", None, "as decided; the challenger's bond if it was attacked",
-        "as decided; the challenger's bond if it was attacked", "challenger: nothing", "as decided",
+        "k of n arbiters", None, "as decided; the bond of a provider that claimed",
+        "as decided; the bond of a buyer that claimed", "challenger: nothing; the pool has a third party's bond",
+        "as decided",
     ),
     TradeEnd(
         "closing", "disputed, arbiters rule otherwise", "before two windows after the verdict's own", "k of n arbiters",

@@ -32,7 +32,8 @@ def ends(challenger: str, decided: Outcome, becomes: Outcome, record: Record = R
     ("challenger", "decided", "becomes", "expected"),
     [
         (BUYER, paid(4), paid(4), BondEnd(PROVIDER, BOND, 0)),
-        (STRANGER, paid(4), paid(4), BondEnd(PROVIDER, BOND, 0)),
+        (STRANGER, paid(4), paid(4), BondEnd(POOL, BOND, 0)),
+        (STRANGER, REFUND, REFUND, BondEnd(POOL, BOND, 0)),
         (PROVIDER, REFUND, REFUND, BondEnd(BUYER, BOND, 0)),
         (BUYER, paid(4), REFUND, BondEnd(PROVIDER, 0, BOND)),
         (BUYER, paid(4), paid(1), BondEnd(PROVIDER, 0, BOND)),

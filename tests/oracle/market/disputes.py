@@ -198,7 +198,7 @@ class Disputes(Endings):
         account.available += self.parameters.dispute_bond
 
     def _forfeit(self, record: Record, challenger: str) -> None:
-        attacked = record.buyer if challenger == record.provider else record.provider
+        attacked = {record.provider: record.buyer, record.buyer: record.provider}.get(challenger, self.pool)
         self.account(challenger).locked -= self.parameters.dispute_bond
         self.account(attacked).available += self.parameters.dispute_bond
 
