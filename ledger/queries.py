@@ -61,6 +61,7 @@ class Deployment:
     bond_floor_price: int
     verification_grace: int
     withdrawal_delay: int
+    match_window: int
     dispute_window: int
     dispute_bond: int
     confirmations: int
@@ -329,7 +330,7 @@ def _read_deployment(path: Path, _mtime: int, _inode: int) -> Deployment:
     )  # fmt: skip
     numbers = (
         "chain_id", "block", "fee_bps", "bond_bps", "bond_floor_price", "verification_grace", "withdrawal_delay",
-        "confirmations", "dispute_window", "dispute_bond",
+        "match_window", "confirmations", "dispute_window", "dispute_bond",
     )  # fmt: skip
     return Deployment(
         **{name: str(raw[name]).lower() for name in addresses},

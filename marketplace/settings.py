@@ -376,6 +376,8 @@ DAY = 86_400
 CONFIRMATIONS = whole("CONFIRMATIONS", 12)  # N: final means this many blocks on top.
 VERIFICATION_GRACE_SECONDS = whole("VERIFICATION_GRACE_SECONDS", 60 if DEMO else DAY)
 WITHDRAWAL_DELAY_SECONDS = whole("WITHDRAWAL_DELAY_SECONDS", 5 if DEMO else DAY)
+# So long a trade may lock what was asked out or cancelled after its match.
+MATCH_WINDOW_SECONDS = whole("MATCH_WINDOW_SECONDS", 5 if DEMO else 30)
 DISPUTE_WINDOW_SECONDS = whole("DISPUTE_WINDOW_SECONDS", 2 if DEMO else DAY)
 LEASE_SECONDS = whole("LEASE_SECONDS", 10 if DEMO else 60)  # Heartbeats renew it; silence frees the run.
 NODE_SILENCE_SECONDS = whole("NODE_SILENCE_SECONDS", 15 if DEMO else 90)

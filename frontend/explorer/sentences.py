@@ -25,6 +25,9 @@ EVENTS = {
     "WithdrawalRequested": gettext_lazy(
         "{account} asked to withdraw {amount}; it may leave from {ready_at}."
     ),
+    "WithdrawalReduced": gettext_lazy(
+        "{amount} of what {account} had just asked to withdraw came back, for a trade that was matched before."
+    ),
     "Withdrawn": gettext_lazy("{amount} left the market to {account}."),
     "OrderCancelled": gettext_lazy("{maker} cancelled {side} order {nonce} for ever."),
     "OperatorChanged": gettext_lazy("The key that opens batches is now {operator}."),

@@ -24,7 +24,17 @@ import solcx
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 DEPLOYED = ("Market", "Registry", "EvidenceLog", "TestToken")
-LIBRARIES = ("Counts", "Disputes", "Endings", "Rulings", "Sessions", "Verdicts")
+LIBRARIES = (
+    "Belated",
+    "Counts",
+    "Disputes",
+    "Endings",
+    "Exits",
+    "Rulings",
+    "Sessions",
+    "Signatures",
+    "Verdicts",
+)
 """Code of the Market that stands at addresses of its own; its own code is linked to them."""
 INTERFACES = ("IMarket", "IRegistry", "IEvidenceLog")
 IMPORT = re.compile(r'^\s*(?:import|\}\s*from|from)\b[^"\']*["\']([^"\']+)["\']', re.MULTILINE)

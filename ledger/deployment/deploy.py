@@ -1,6 +1,6 @@
 """Put the contracts on a chain once, and write down where they are.
 
-`deploy` sends thirteen transactions (token, registry, evidence log, two key sets, six libraries, market, acknowledger's
+`deploy` sends sixteen transactions (token, registry, evidence log, two key sets, nine libraries, market, acknowledger's
 key), asserts what they must have brought about, and writes the deployment file of docs/protocol.md, section 4. With the
 file in place it sends nothing: it checks that the chain still runs exactly this code at these addresses and returns the
 file's content. It holds no key; the caller signs.
@@ -36,7 +36,7 @@ DAY = 86_400
 # The members of IMarketTypes.Parameters, in its order.
 CONSTRUCTOR_TYPES = (
     "(address,address,address,address,address,address,address,address,"
-    "uint16,uint16,uint96,uint40,uint40,uint40,uint96,bytes32)"
+    "uint16,uint16,uint96,uint40,uint40,uint40,uint40,uint96,bytes32)"
 )
 
 SignTransaction = Callable[[dict[str, Any]], bytes]
@@ -72,6 +72,7 @@ class Parameters:
     arbiter_threshold: int
     verification_grace: int
     withdrawal_delay: int
+    match_window: int
     dispute_window: int
     confirmations: int
     fee_bps: int = 100
@@ -83,10 +84,17 @@ class Parameters:
 
 
 PROFILES: dict[str, dict[str, int]] = {
-    "demo": {"verification_grace": 20, "withdrawal_delay": 30, "dispute_window": 3, "confirmations": 12},
+    "demo": {
+        "verification_grace": 20,
+        "withdrawal_delay": 30,
+        "match_window": 15,
+        "dispute_window": 3,
+        "confirmations": 12,
+    },
     "default": {
         "verification_grace": DAY,
         "withdrawal_delay": DAY,
+        "match_window": 30,
         "dispute_window": DAY,
         "confirmations": 12,
     },
@@ -141,9 +149,12 @@ def _deploy_all(
         )
     libraries = {name: chain.create(compiled[name]["bytecode"]) for name in LIBRARIES}
     addresses = (token, registry, p.admin, p.operator, p.treasury, p.pool, p.rerun_account, p.acknowledger)
-    rules = (p.fee_bps, p.bond_bps, p.bond_floor_price, p.verification_grace, p.withdrawal_delay)
-    disputes = (p.dispute_window, p.dispute_bond, arbiters.id())
-    arguments = encode([CONSTRUCTOR_TYPES], [(*map(normalise_address, addresses), *rules, *disputes)])
+    rules = (p.fee_bps, p.bond_bps, p.bond_floor_price)
+    windows = (p.verification_grace, p.withdrawal_delay, p.match_window, p.dispute_window)
+    disputes = (p.dispute_bond, arbiters.id())
+    arguments = encode(
+        [CONSTRUCTOR_TYPES], [(*map(normalise_address, addresses), *rules, *windows, *disputes)]
+    )
     code = link(compiled["Market"]["bytecode"], compiled["Market"]["links"], libraries)
     market = chain.create(code + arguments.hex())
     chain.send(registry, _permission(chain, registry, p, sign_as_operator))
@@ -169,6 +180,7 @@ def _deploy_all(
         "bond_floor_price": str(p.bond_floor_price),
         "verification_grace": p.verification_grace,
         "withdrawal_delay": p.withdrawal_delay,
+        "match_window": p.match_window,
         "dispute_window": p.dispute_window,
         "dispute_bond": str(p.dispute_bond),
         "confirmations": p.confirmations,
@@ -266,6 +278,7 @@ def _check_state(chain: _Chain, made: dict[str, Any], p: Parameters) -> None:
         "bondFloorPrice": p.bond_floor_price,
         "verificationGrace": p.verification_grace,
         "withdrawalDelay": p.withdrawal_delay,
+        "matchWindow": p.match_window,
         "disputeWindow": p.dispute_window,
         "disputeBond": p.dispute_bond,
         "arbiterSet": made["arbiter_set"]["id"],

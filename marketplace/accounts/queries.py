@@ -101,17 +101,20 @@ def relayed_view(row: RelayedRequest) -> dict[str, Any]:
 
 
 def exits(owner: Participant) -> list[dict[str, Any]]:
-    """Withdrawals asked for on chain that were not paid yet: amount in tokens, ready_at in unix seconds."""
-    if not ledger_queries.balances(owner.address).exiting:
-        return []
-    asked = ledger_queries.events_of(name="WithdrawalRequested", subject=owner.address)
+    """Withdrawals asked for on chain that were not paid yet: amount in tokens, ready_at in unix seconds.
+
+    What trades and sessions took of them since is missing from the newest.
+    """
+    rest = ledger_queries.balances(owner.address).exiting
+    found: list[dict[str, Any]] = []
     paid = ledger_queries.events_of(name="Withdrawn", subject=owner.address)
     last_paid = paid[-1].position if paid else 0
-    return [
-        {"amount": format_tokens(int(event.args["amount"])), "ready_at": int(event.args["ready_at"])}
-        for event in asked
-        if event.position > last_paid
-    ]
+    for event in ledger_queries.events_of(name="WithdrawalRequested", subject=owner.address):
+        amount = min(int(event.args["amount"]), rest)
+        if event.position > last_paid and amount:
+            rest -= amount
+            found.append({"amount": format_tokens(amount), "ready_at": int(event.args["ready_at"])})
+    return found
 
 
 def account_view(owner: Participant) -> dict[str, Any]:

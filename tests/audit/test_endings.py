@@ -80,6 +80,9 @@ def test_trades_end_by_time(market: TradedMarket) -> None:
 
 def test_sessions_pay_by_vouchers_and_give_back_the_rest(market: TradedMarket) -> None:
     buyer, provider = market.buyers[0], market.providers[0]
+    market.send(market.market, buyer.address, abi.encode_call("requestWithdrawal", 60 * TOKEN))
+    agrees(market)
+    market.wait(market.made["match_window"])
     now = int(market.node.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
     session = Session(buyer.address, 50 * TOKEN, provider.address, now + 3600, 7)
     market.send(market.market, buyer.address, abi.encode_call("openSession", session))

@@ -152,6 +152,13 @@ def test_the_places_of_storage_are_those_of_the_compiler() -> None:
     }
     (state,) = [kind for name, kind in table["types"].items() if name.startswith("t_struct(State)")]
     assert layout.MEMBERS == {entry["label"]: layout.STATE + int(entry["slot"]) for entry in state["members"]}
+    (leaving,) = [kind for name, kind in table["types"].items() if name.startswith("t_struct(Exit)")]
+    assert [(entry["label"], int(entry["slot"]), entry["offset"]) for entry in leaving["members"]] == [
+        ("amount", 0, 0),
+        ("fresh", 0, 12),
+        ("readyAt", 0, 24),
+        ("lead", 0, 29),
+    ]
     (dispute,) = [kind for name, kind in table["types"].items() if name.startswith("t_struct(Dispute)")]
     assert [(entry["label"], int(entry["slot"]), entry["offset"]) for entry in dispute["members"]] == [
         ("claimBy", 0, 0),

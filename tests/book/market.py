@@ -63,6 +63,7 @@ def write_deployment(var: Path, **changes: Any) -> Deployment:
         "bond_floor_price": 10**16,
         "verification_grace": 60,
         "withdrawal_delay": 5,
+        "match_window": 5,
         "dispute_window": 2,
         "dispute_bond": str(TOKEN),
         "confirmations": 12,

@@ -195,18 +195,24 @@ def test_an_order_canceled_on_chain_is_named_as_the_one_at_fault(floor: Floor) -
     floor.offers(seller)
     bid = floor.bids(buyer)
     floor.match()
-    floor.world.anvil.rpc("anvil_setBalance", buyer.address, hex(10**20))
-    floor.world.anvil.rpc("anvil_impersonateAccount", buyer.address)
-    call = "0x" + encode_call("cancel", 1, book.order_by_id(bid).nonce).hex()
-    floor.world.anvil.rpc(
-        "eth_sendTransaction", {"from": buyer.address, "to": floor.world.known.market, "data": call}
-    )
-    floor.mine(1)
+    cancel_on_chain(floor, buyer, book.order_by_id(bid).nonce)
+    floor.world.anvil.pass_time(floor.world.known.match_window)
     floor.send()
     floor.mine(floor.world.known.confirmations + 2)
     trade = Trade.objects.get()
     assert (trade.status, trade.reject_code) == (REJECTED, 3)
     assert (trade.offer_at_fault, trade.bid_at_fault) == (False, True)
+
+
+def test_a_trade_whose_bid_is_canceled_on_chain_after_the_match_is_locked_all_the_same(floor: Floor) -> None:
+    seller, buyer = floor.person("seller"), floor.person("buyer")
+    floor.offers(seller)
+    bid = floor.bids(buyer)
+    floor.match()
+    cancel_on_chain(floor, buyer, book.order_by_id(bid).nonce)
+    floor.send()
+    floor.mine(floor.world.known.confirmations + 2)
+    assert Trade.objects.get().status == LOCKED
 
 
 def test_a_trade_whose_block_leaves_the_chain_waits_and_is_locked_again_once(floor: Floor) -> None:
@@ -314,8 +320,19 @@ def test_observing_again_changes_nothing(floor: Floor) -> None:
     assert (list(Trade.objects.values()), list(LockBatch.objects.values())) == rows
 
 
+def cancel_on_chain(floor: Floor, person: Person, nonce: int) -> None:
+    """A bid of this nonce ends by a call that its maker sent to the chain directly."""
+    floor.world.anvil.rpc("anvil_setBalance", person.address, hex(10**20))
+    floor.world.anvil.rpc("anvil_impersonateAccount", person.address)
+    call = "0x" + encode_call("cancel", 1, nonce).hex()
+    floor.world.anvil.rpc(
+        "eth_sendTransaction", {"from": person.address, "to": floor.world.known.market, "data": call}
+    )
+    floor.mine(1)
+
+
 def take_away(floor: Floor, person: Person) -> None:
-    """All the money of an account leaves by a request that its owner sent to the chain directly."""
+    """All the money of an account leaves by a request that its owner sent to the chain directly, a match window ago."""
     floor.world.anvil.rpc("anvil_setBalance", person.address, hex(10**20))
     floor.world.anvil.rpc("anvil_impersonateAccount", person.address)
     call = "0x" + encode_call("requestWithdrawal", floor.world.chain_balances(person.address)[0]).hex()
@@ -323,6 +340,7 @@ def take_away(floor: Floor, person: Person) -> None:
         "eth_sendTransaction", {"from": person.address, "to": floor.world.known.market, "data": call}
     )
     floor.world.anvil.mine(1)
+    floor.world.anvil.pass_time(floor.world.known.match_window)
     assert keys.holds(person.address)
 
 

@@ -76,6 +76,7 @@ def test_a_fresh_chain_gets_contracts_that_are_what_the_file_says(anvil, signer,
     assert only(anvil, market, "operator") == signer.address("operator")
     assert only(anvil, market, "verificationGrace") == 20
     assert only(anvil, market, "withdrawalDelay") == 30
+    assert only(anvil, market, "matchWindow") == 15
     assert only(anvil, market, "bondFloorPrice") == int(made["bond_floor_price"])
     verifiers = made["verifier_set"]
     found = read(anvil, registry, "verifierSetOf", bytes.fromhex(verifiers["id"][2:]))
@@ -156,6 +157,6 @@ def test_an_existing_token_is_used(anvil, signer, cache, tmp_path) -> None:
 
 
 def test_both_profiles_are_complete() -> None:
-    windows = {"verification_grace", "withdrawal_delay", "dispute_window", "confirmations"}
+    windows = {"verification_grace", "withdrawal_delay", "match_window", "dispute_window", "confirmations"}
     assert {name: set(values) for name, values in PROFILES.items()} == {"demo": windows, "default": windows}
     assert deployment.PROFILES["default"]["withdrawal_delay"] == 86_400

@@ -108,6 +108,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Three]:
         "VERIFIERS": ",".join(key.address for key in keys),
         "DISPUTE_WINDOW_SECONDS": str(WINDOW_SECONDS),
         "WITHDRAWAL_DELAY_SECONDS": str(WINDOW_SECONDS),
+        "MATCH_WINDOW_SECONDS": str(WINDOW_SECONDS),
     }
     share(home / "var")
     with ExitStack() as stack:

@@ -10,6 +10,7 @@ import {IMarket} from "../interfaces/IMarket.sol";
 import {IRegistry} from "../interfaces/IRegistry.sol";
 import {Accounts} from "../libraries/Accounts.sol";
 import {Amounts} from "../libraries/Amounts.sol";
+import {Exits} from "../libraries/Exits.sol";
 import {Fills} from "../libraries/Fills.sol";
 import {Orders} from "../libraries/Orders.sol";
 import {Signatures} from "../libraries/Signatures.sol";
@@ -38,16 +39,12 @@ abstract contract Custody is IMarket, EIP712, Nonces {
     uint96 public immutable bondFloorPrice;
     uint40 public immutable verificationGrace;
     uint40 public immutable withdrawalDelay;
+    uint40 public immutable matchWindow;
     uint40 public immutable disputeWindow;
     uint96 public immutable disputeBond;
     bytes32 public immutable arbiterSet;
 
     // ------------------------------------------------------------------------------------------------ storage
-
-    struct Exit {
-        uint128 amount; // slot 0
-        uint64 readyAt; // slot 0
-    }
 
     /// @notice Who may open batches.
     address public operator; // slot with paused
@@ -58,7 +55,6 @@ abstract contract Custody is IMarket, EIP712, Nonces {
     uint256 public custody;
 
     State internal _state;
-    mapping(address owner => Exit) private _exits;
 
     // ------------------------------------------------------------------------------------------------ constructor
 
@@ -72,6 +68,9 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         // Bounded, so that deliverBy + grace stays far inside 64 bits and money is never caught for years.
         if (p.verificationGrace > Fills.TERM_MAX) revert ParameterTooLarge(p.verificationGrace, Fills.TERM_MAX);
         if (p.withdrawalDelay > Fills.TERM_MAX) revert ParameterTooLarge(p.withdrawalDelay, Fills.TERM_MAX);
+        if (p.matchWindow > Exits.WINDOW_MAX) revert ParameterTooLarge(p.matchWindow, Exits.WINDOW_MAX);
+        // What a trade may still lock can not have left.
+        if (p.matchWindow > p.withdrawalDelay) revert ParameterTooLarge(p.matchWindow, p.withdrawalDelay);
         // Whoever gained by a verdict can not have left before it could be disputed.
         if (p.disputeWindow > p.withdrawalDelay) revert ParameterTooLarge(p.disputeWindow, p.withdrawalDelay);
         if (p.disputeWindow == 0) revert ZeroAmount();
@@ -88,6 +87,7 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         bondFloorPrice = p.bondFloorPrice;
         verificationGrace = p.verificationGrace;
         withdrawalDelay = p.withdrawalDelay;
+        matchWindow = p.matchWindow;
         disputeWindow = p.disputeWindow;
         disputeBond = p.disputeBond;
         arbiterSet = p.arbiterSet;
@@ -98,8 +98,12 @@ abstract contract Custody is IMarket, EIP712, Nonces {
     // ------------------------------------------------------------------------------------------------ administration
 
     modifier onlyAdmin() {
-        if (msg.sender != admin) revert NotAdmin(msg.sender);
+        _checkAdmin();
         _;
+    }
+
+    function _checkAdmin() private view {
+        if (msg.sender != admin) revert NotAdmin(msg.sender);
     }
 
     modifier whenNotPaused() {
@@ -148,9 +152,7 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         uint40 deadline,
         bytes calldata signature
     ) external {
-        if (block.timestamp > deadline) revert SignatureExpired(deadline);
-        bytes32 digest = _hashTypedDataV4(Orders.hashWithdrawalRequest(account, amount, nonce, deadline));
-        if (!Signatures.isSignedBy(account, digest, signature)) revert InvalidSignature(account);
+        _checkSigned(account, Orders.hashWithdrawalRequest(account, amount, nonce, deadline), deadline, signature);
         _useCheckedNonce(account, nonce);
         _requestWithdrawal(account, amount);
     }
@@ -166,9 +168,7 @@ abstract contract Custody is IMarket, EIP712, Nonces {
     function migrate(address account, address market, uint256 nonce, uint40 deadline, bytes calldata signature)
         external
     {
-        if (block.timestamp > deadline) revert SignatureExpired(deadline);
-        bytes32 digest = _hashTypedDataV4(Orders.hashMigration(account, market, nonce, deadline));
-        if (!Signatures.isSignedBy(account, digest, signature)) revert InvalidSignature(account);
+        _checkSigned(account, Orders.hashMigration(account, market, nonce, deadline), deadline, signature);
         _useCheckedNonce(account, nonce);
         uint128 amount = _takeExit(account);
         emit Migrated(account, market, amount);
@@ -176,12 +176,20 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         IMarket(market).deposit(account, amount);
     }
 
+    /// @dev What is signed without a deadline names the last moment there is.
+    function _checkSigned(address account, bytes32 structHash, uint40 deadline, bytes calldata signature)
+        internal
+        view
+    {
+        Signatures.check(_domainSeparatorV4(), account, structHash, deadline, signature);
+    }
+
+    function _requestWithdrawal(address account, uint128 amount) private {
+        Exits.request(_state, account, amount, withdrawalDelay, matchWindow);
+    }
+
     function _takeExit(address account) private returns (uint128 amount) {
-        Exit memory exit = _exits[account];
-        amount = exit.amount;
-        if (amount == 0) revert NothingToWithdraw(account);
-        if (block.timestamp < exit.readyAt) revert WithdrawalNotReady(account, exit.readyAt);
-        delete _exits[account];
+        amount = Exits.take(_state, account);
         custody -= amount;
     }
 
@@ -198,17 +206,6 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         token.safeTransferFrom(from, address(this), amount);
         uint256 received = token.balanceOf(address(this)) - balance;
         if (received != amount) revert TransferMismatch(amount, received);
-    }
-
-    function _requestWithdrawal(address account, uint128 amount) private {
-        if (amount == 0) revert ZeroAmount();
-        Word storage balance = _state.accounts[account];
-        uint128 available = uint128(balance.available()); // custody fits 96 bits
-        if (available < amount) revert InsufficientAvailable(account, available, amount);
-        balance.debit(amount);
-        uint64 readyAt = uint64(block.timestamp) + withdrawalDelay;
-        _exits[account] = Exit(_exits[account].amount + amount, readyAt);
-        emit WithdrawalRequested(account, amount, readyAt);
     }
 
     /// @dev For code that runs in a library and can not see immutables.
@@ -238,6 +235,11 @@ abstract contract Custody is IMarket, EIP712, Nonces {
 
     /// @inheritdoc IMarket
     function exitOf(address account) external view returns (uint128 amount, uint64 readyAt) {
-        return (_exits[account].amount, _exits[account].readyAt);
+        return (_state.exits[account].amount, _state.exits[account].readyAt);
+    }
+
+    /// @inheritdoc IMarket
+    function freshOf(address account) external view returns (uint128 amount, uint64 until) {
+        return Exits.read(_state, account);
     }
 }

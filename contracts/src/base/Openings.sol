@@ -5,10 +5,12 @@ import {IMarket} from "../interfaces/IMarket.sol";
 import {Accounts} from "../libraries/Accounts.sol";
 import {Amounts} from "../libraries/Amounts.sol";
 import {Batches} from "../libraries/Batches.sol";
+import {Belated, DRAFT_WORDS} from "../libraries/Belated.sol";
 import {Counts} from "../libraries/Counts.sol";
-import {BID_SIZE, CheckedClearing, CheckedOrder, Fills, OFFER_SIZE} from "../libraries/Fills.sol";
+import {BID_SIZE, CLEARING_SIZE, CheckedClearing, CheckedOrder, Fills, OFFER_SIZE} from "../libraries/Fills.sol";
 import {Places} from "../libraries/Places.sol";
 import {RejectCodes} from "../libraries/RejectCodes.sol";
+import {Spending} from "../libraries/Spending.sol";
 import {EXPOSURE_KNOWN, State, Word, wordAt} from "../libraries/State.sol";
 import {SignedOrders} from "./SignedOrders.sol";
 
@@ -18,6 +20,7 @@ abstract contract Openings is SignedOrders {
     using Fills for bytes;
     using Fills for uint256;
     using Places for State;
+    using Spending for State;
 
     uint256 private constant FILL_BYTES = 10;
 
@@ -96,6 +99,9 @@ abstract contract Openings is SignedOrders {
             uint256 bond;
             (code, bond) = _lockFill(o, offer, bid, fill);
             if (code == RejectCodes.NONE) return _record(offer, bid, fill, (bond << 144) | (due << 104) | index);
+            bytes32 leaf;
+            (code, leaf) = _lockBelated(o, offer, bid, fill, (due << 104) | index, code);
+            if (leaf != 0) return leaf;
         }
         emit FillRejected(uint32(position), offer.hash, bid.hash, uint8(code));
         return 0;
@@ -163,13 +169,44 @@ abstract contract Openings is SignedOrders {
         return (RejectCodes.NONE, bond);
     }
 
+    /// @dev A second try for a fill that was refused with `code`, in case a maker drew back after the match: see Belated.
+    function _lockBelated(
+        Opening memory o,
+        CheckedOrder memory offer,
+        CheckedOrder memory bid,
+        uint256 fill,
+        uint256 terms,
+        uint256 code
+    ) private returns (uint256, bytes32 leaf) {
+        if (!Belated.mayHelp(code)) return (code, 0);
+        uint256[DRAFT_WORDS] memory draft;
+        CheckedClearing memory clearing = offer.clearing;
+        (uint256 exposure, uint256 cap) = (o.exposure, o.payoutCap);
+        (uint256 sold, uint256 bought, uint256 cleared) = (OFFER_SIZE, BID_SIZE, CLEARING_SIZE);
+        assembly ("memory-safe") {
+            // The members of Belated.Draft.
+            let next := draft
+            mcopy(next, offer, sold)
+            next := add(next, sold)
+            mcopy(next, bid, bought)
+            next := add(next, bought)
+            mcopy(next, clearing, cleared)
+            next := add(next, cleared)
+            mstore(next, fill)
+            mstore(add(next, 32), terms)
+            mstore(add(next, 64), exposure)
+            mstore(add(next, 96), cap)
+        }
+        (code, leaf, o.exposure) = Belated.lock(_state, draft);
+        return (code, leaf);
+    }
+
     function _maySpend(CheckedOrder memory order, uint256 amount) private view returns (bool) {
-        return order.grant == 0 || _spentToday(order.grant) + amount <= order.spendCap;
+        return _state.maySpend(order.grant, amount, order.spendCap);
     }
 
     function _spend(CheckedOrder memory order, uint256 amount) private {
-        if (order.grant == 0) return;
-        _state.spent[order.grant] = (_today() << 128) | (_spentToday(order.grant) + amount);
+        _state.spend(order.grant, amount);
     }
 
     /// @dev `terms` lack what stands in the fill and in the orders.

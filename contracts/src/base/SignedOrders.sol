@@ -19,6 +19,7 @@ import {Orders} from "../libraries/Orders.sol";
 import {Places} from "../libraries/Places.sol";
 import {RejectCodes} from "../libraries/RejectCodes.sol";
 import {Signatures} from "../libraries/Signatures.sol";
+import {Spending} from "../libraries/Spending.sol";
 import {State, Word, slotOf} from "../libraries/State.sol";
 import {Custody} from "./Custody.sol";
 
@@ -28,6 +29,7 @@ abstract contract SignedOrders is Custody {
     using Fills for bytes;
     using Fills for uint256;
     using Places for State;
+    using Spending for State;
 
     /// @dev What one open() works on: everything checked once, read by every fill.
     struct Opening {
@@ -57,13 +59,12 @@ abstract contract SignedOrders is Custody {
 
     /// @inheritdoc IMarket
     function cancelSigned(address maker, uint8 side, uint32 nonce, bytes calldata signature) external {
-        bytes32 digest = _hashTypedDataV4(Orders.hashCancel(maker, side, nonce));
-        if (!Signatures.isSignedBy(maker, digest, signature)) revert InvalidSignature(maker);
+        _checkSigned(maker, Orders.hashCancel(maker, side, nonce), type(uint40).max, signature);
         _cancel(maker, side, nonce);
     }
 
     function _cancel(address maker, uint8 side, uint32 nonce) private {
-        if (Counts.cancel(_state, maker, side, nonce)) emit OrderCancelled(maker, side, nonce);
+        Counts.cancel(_state, maker, side, nonce, matchWindow);
     }
 
     // ------------------------------------------------------------------------------------------------ checking
@@ -243,17 +244,17 @@ abstract contract SignedOrders is Custody {
 
     /// @inheritdoc IMarket
     function spentBy(address owner, address key, uint8 side) external view returns (uint256) {
-        return _spentToday(_grantOf(owner, key, side, registry.delegateOf(owner, key, side).version));
+        return _state.spentToday(_grantOf(owner, key, side, registry.delegateOf(owner, key, side).version));
     }
 
     /// @inheritdoc IMarket
     function hashOffer(Offer calldata offer) external view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(Orders.OFFER_TYPEHASH, offer)));
+        return _hashTypedDataV4(Orders.hashOffer(offer));
     }
 
     /// @inheritdoc IMarket
     function hashBid(Bid calldata bid) external view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(Orders.BID_TYPEHASH, bid)));
+        return _hashTypedDataV4(Orders.hashBid(bid));
     }
 
     // ------------------------------------------------------------------------------------------------ pieces
@@ -264,14 +265,5 @@ abstract contract SignedOrders is Custody {
 
     function _checkLength(uint256 length) internal pure {
         if (length == 0 || length > FILLS_MAX) revert InvalidLength(length, FILLS_MAX);
-    }
-
-    function _spentToday(bytes32 grant) internal view returns (uint256) {
-        uint256 spent = _state.spent[grant];
-        return spent >> 128 == _today() ? uint128(spent) : 0;
-    }
-
-    function _today() internal view returns (uint256) {
-        return block.timestamp / 1 days;
     }
 }

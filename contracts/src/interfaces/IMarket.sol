@@ -44,7 +44,9 @@ interface IMarket is IMarketEvents {
     /// handed to the token directly before is spent: then the owner sends deposit(), or signs another one.
     function depositWithPermit(address owner, uint128 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
 
-    /// @notice Move `amount` of the caller from available to exiting. The delay starts anew for all that is exiting.
+    /// @notice Move `amount` of the caller from available to exiting. The delay starts anew for all that is exiting. For one match
+    /// window trades of the account may take it back (freshOf), since they may have been matched before; asking again within
+    /// the window begins it anew for all that is fresh.
     /// @dev Anybody, for themselves. Reverts with ZeroAmount, InsufficientAvailable.
     function requestWithdrawal(uint128 amount) external;
 
@@ -72,7 +74,9 @@ interface IMarket is IMarketEvents {
 
     // ------------------------------------------------------------------------------------------------ orders
 
-    /// @notice Stop the caller's order with this nonce from trading, at once and for ever. Open trades of it go on.
+    /// @notice Stop the caller's order with this nonce from trading, for ever. Open trades of it go on; for one match window more
+    /// trades may be locked within what was left of it, since they may have been matched before, and nothing of those returns
+    /// to it.
     /// @dev Any maker, also before the order was ever seen here. It also ends older orders that share its place (orderState),
     /// and makes the nonce the newest of its side if it is above it (newestNonces). Reverts with InvalidSide, NonceTooFar.
     function cancel(uint8 side, uint32 nonce) external;
@@ -201,9 +205,10 @@ interface IMarket is IMarketEvents {
 
     // ------------------------------------------------------------------------------------------------ sessions
 
-    /// @notice Lock `ceiling` of the caller for a provider, to be paid by vouchers until `expiresAt`.
+    /// @notice Lock `ceiling` of what the caller asked out a match window ago or earlier for a provider, to be paid by vouchers until
+    /// `expiresAt`. It need not wait for the withdrawal delay.
     /// @dev The session's buyer. Reverts with MarketPaused, InvalidSession (used before, not the caller's, expired or more than 30
-    /// days ahead), InsufficientAvailable.
+    /// days ahead), InsufficientExit.
     function openSession(Session calldata session) external returns (bytes32 id);
 
     /// @notice Pay what each voucher adds to what was paid before. A bad voucher is reported and passed over.
@@ -222,6 +227,9 @@ interface IMarket is IMarketEvents {
 
     /// @notice What is on its way out, and when it is ready.
     function exitOf(address account) external view returns (uint128 amount, uint64 readyAt);
+
+    /// @notice What of it trades of the account may still take back, and until when: it was asked out less than a match window ago.
+    function freshOf(address account) external view returns (uint128 amount, uint64 until);
 
     /// @notice Quantity of an order (work units of an offer, runs of a bid) in trades that are open or settled; how far it ever got:
     /// the most units of an offer that ever were, or the first run of a bid that is new; and whether it can trade no more:

@@ -31,6 +31,8 @@ interface IMarketEvents is IMarketTypes {
     error CustodyLimitExceeded(uint256 custody, uint256 limit);
     /// @notice The account has less available than asked for.
     error InsufficientAvailable(address account, uint128 available, uint128 amount);
+    /// @notice Less than asked for, `exiting`, of the account was asked out a match window ago or earlier.
+    error InsufficientExit(address account, uint128 exiting, uint128 amount);
     /// @notice Nothing of the account is on its way out.
     error NothingToWithdraw(address account);
     /// @notice The delay of the withdrawal has not passed.
@@ -83,9 +85,13 @@ interface IMarketEvents is IMarketTypes {
     event Deposited(address indexed account, address indexed from, uint128 amount);
     /// @notice `amount` moved from available to exiting; all of exiting is ready at `readyAt`.
     event WithdrawalRequested(address indexed account, uint128 amount, uint64 readyAt);
+    /// @notice `amount` moved back from exiting to available, for a trade that is locked next: it was asked out less than a match
+    /// window ago.
+    event WithdrawalReduced(address indexed account, uint128 amount);
     /// @notice All that was exiting, `amount`, left the market to `account`.
     event Withdrawn(address indexed account, uint128 amount);
-    /// @notice The order of `maker` on `side` with this nonce trades no more, nor does an older one in its place.
+    /// @notice The order of `maker` on `side` with this nonce trades no more, nor does an older one in its place; trades matched
+    /// before may still be locked for one match window.
     event OrderCancelled(address indexed maker, uint8 indexed side, uint32 nonce);
     /// @notice The operator is `operator` from now on.
     event OperatorChanged(address operator);
@@ -151,7 +157,7 @@ interface IMarketEvents is IMarketTypes {
         uint96 forfeited,
         uint96 reward
     );
-    /// @notice `ceiling` of the buyer moved from available to locked.
+    /// @notice `ceiling` of the buyer moved from exiting to locked.
     event SessionOpened(bytes32 indexed session, Session terms);
     /// @notice The provider was paid `paid` more, less the fee; `cumulative` in all.
     event VoucherRedeemed(bytes32 indexed session, uint256 paidAndFee, uint256 cumulative);

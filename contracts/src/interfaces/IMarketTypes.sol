@@ -18,7 +18,8 @@ interface IMarketTypes {
         uint16 bondBps; // of the offer's price
         uint96 bondFloorPrice; // a bond is never computed from less than this price
         uint40 verificationGrace; // seconds
-        uint40 withdrawalDelay; // seconds; at least disputeWindow
+        uint40 withdrawalDelay; // seconds; at least disputeWindow and matchWindow
+        uint40 matchWindow; // seconds, at most 60: so long trades reach for what was asked out or cancelled
         uint40 disputeWindow; // seconds from decide() to settle(); then as long to reveal, twice as long to rule
         uint96 disputeBond; // what a claim costs whoever is wrong
         bytes32 arbiterSet; // the set of the registry that rules on disputes

@@ -91,6 +91,13 @@ library Accounts {
         }
     }
 
+    /// @notice locked += amount, which the caller took out of what the account has on its way out.
+    function hold(Word storage self, uint256 amount) internal {
+        unchecked {
+            self.value += amount << 96;
+        }
+    }
+
     /// @notice locked -= amount, available += credited.
     function release(Word storage self, uint256 amount, uint256 credited) internal {
         unchecked {

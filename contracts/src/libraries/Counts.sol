@@ -11,6 +11,12 @@ import {State, Word} from "./State.sol";
 
 /// @title What few calls need of the places of orders: reading, cancelling, and runs of a bid that had their turn, which are those
 /// that a fill passed over and those that came back
+/// @notice Orders are matched off chain, and a trade is locked some seconds later. So a cancel keeps the place as it was, its shadow,
+/// for one match window, and trades of orders that the cancel ended count there: until 40 | last 24 | place 128, `last`
+/// being the generation of the cancelled order. None of them ever counts in the place again, and no younger order counts
+/// in the shadow, so nothing is sold twice. What trades through a shadow never comes back. A further cancel while the place
+/// is cancelled keeps the shadow that there is and prolongs it; if a younger order had begun to trade in the place, that order's
+/// counts are kept instead, and what it ended stays ended.
 /// @dev Code of its own, called by the market; it runs on the market's state.
 library Counts {
     using Accounts for State;
@@ -18,6 +24,9 @@ library Counts {
 
     /// @dev Words of 256 runs that a bid can need.
     uint256 private constant WORDS = 64;
+    /// @dev Where the parts of a shadow begin.
+    uint256 private constant LAST = 128;
+    uint256 private constant UNTIL = 152;
 
     /// @dev The place of any order. Reverts with InvalidSide.
     function _of(State storage self, address maker, uint8 side, uint256 nonce)
@@ -57,9 +66,9 @@ library Counts {
         }
     }
 
-    /// @notice The order trades no more, nor does an older one in its place. False if it had ended before. Reverts with InvalidSide,
-    /// NonceTooFar.
-    function cancel(State storage self, address maker, uint8 side, uint32 nonce) external returns (bool) {
+    /// @notice The order trades no more, nor does an older one in its place, except for `window` seconds through the shadow. Says nothing
+    /// if it had ended before. Reverts with InvalidSide, NonceTooFar.
+    function cancel(State storage self, address maker, uint8 side, uint32 nonce, uint256 window) external {
         (Word storage word, uint256 shift, uint256 bits) = _of(self, maker, side, nonce);
         Word storage account = self.accountOf(maker);
         uint256 part = side == Orders.SELL ? Accounts.OFFERS : Accounts.BIDS;
@@ -69,14 +78,41 @@ library Counts {
         }
         uint256 places = word.value;
         (,, bool ended) = _read(places >> shift, bits, nonce);
-        if (ended) return false;
+        if (ended) return;
         unchecked {
             uint256 width = (1 << (bits == Places.OFFER_BITS ? 128 : 64)) - 1;
-            uint256 count = ((nonce / Places.PLACES) << _headOf(bits)) | ((1 << bits) - 1);
+            uint256 generation = nonce / Places.PLACES;
+            uint256 kept = _keptOf(shadowOf(self, maker, side, nonce).value, (places >> shift) & width, bits);
+            shadowOf(self, maker, side, nonce).value =
+                ((block.timestamp + window) << UNTIL) | (generation << LAST) | kept;
+            uint256 count = (generation << _headOf(bits)) | ((1 << bits) - 1);
             word.value = (places & ~(width << shift)) | (count << shift);
         }
         account.value = Accounts.raising(balance, part, nonce);
-        return true;
+        emit IMarketEvents.OrderCancelled(maker, side, nonce);
+    }
+
+    // ------------------------------------------------------------------------------------------------ shadows
+
+    /// @notice The shadow of the place of the order with this nonce.
+    function shadowOf(State storage self, address maker, uint8 side, uint256 nonce)
+        internal
+        view
+        returns (Word storage)
+    {
+        return self.shadows[maker][(uint256(side) << 8) | (nonce % Places.PLACES)];
+    }
+
+    /// @dev What the new shadow keeps: the place, unless it is cancelled and what it was before is still kept.
+    function _keptOf(uint256 shadow, uint256 place, uint256 bits) private view returns (uint256) {
+        uint256 mask = (1 << bits) - 1;
+        bool cancelled = place & mask > (place >> bits) & mask;
+        return cancelled && shadow >> UNTIL > block.timestamp ? uint128(shadow) : place;
+    }
+
+    /// @notice Whether the shadow lives and its cancel ended the order with this nonce.
+    function covers(uint256 shadow, uint256 nonce) internal view returns (bool) {
+        return shadow >> UNTIL > block.timestamp && uint24(shadow >> LAST) >= nonce / Places.PLACES;
     }
 
     // ------------------------------------------------------------------------------------------------ runs
@@ -84,6 +120,15 @@ library Counts {
     /// @notice As Places.takeRuns() where the runs are not new, or not in time, or the order ended.
     function take(State storage self, address maker, uint256 fields, uint256 fill, uint256 word, uint256 shift)
         external
+        view
+        returns (uint256, uint256, uint256)
+    {
+        return takeOld(self, maker, fields, fill, word, shift);
+    }
+
+    /// @notice take(), for code of a library.
+    function takeOld(State storage self, address maker, uint256 fields, uint256 fill, uint256 word, uint256 shift)
+        internal
         view
         returns (uint256, uint256, uint256)
     {
@@ -114,6 +159,11 @@ library Counts {
     /// @notice Change the bits of runs that the bid was passed over: they are set when a fill leaves them out, cleared when they
     /// trade after all. `flips`: see Places.takeRuns().
     function flip(State storage self, address maker, uint256 nonce, uint256 flips) external {
+        flipBits(self, maker, nonce, flips);
+    }
+
+    /// @notice flip(), for code of a library.
+    function flipBits(State storage self, address maker, uint256 nonce, uint256 flips) internal {
         unchecked {
             mapping(uint256 => uint256) storage words = self.skipped[maker];
             (uint256 run, uint256 end) = (flips >> 16, flips & 0xffff);

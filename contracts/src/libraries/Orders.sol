@@ -119,6 +119,33 @@ library Orders {
         }
     }
 
+    /// @notice Of the words as they stand in calldata.
+    function hashOffer(IMarketTypes.Offer calldata offer) internal pure returns (bytes32) {
+        uint256 first;
+        assembly ("memory-safe") {
+            first := offer
+        }
+        return _hashWords(OFFER_TYPEHASH, first, 11 * 32);
+    }
+
+    /// @notice Of the words as they stand in calldata.
+    function hashBid(IMarketTypes.Bid calldata bid) internal pure returns (bytes32) {
+        uint256 first;
+        assembly ("memory-safe") {
+            first := bid
+        }
+        return _hashWords(BID_TYPEHASH, first, 12 * 32);
+    }
+
+    function _hashWords(bytes32 typeHash, uint256 first, uint256 length) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, typeHash)
+            calldatacopy(add(m, 32), first, length)
+            hash := keccak256(m, add(length, 32))
+        }
+    }
+
     function hashCancel(address maker, uint8 side, uint32 nonce) internal pure returns (bytes32) {
         return keccak256(abi.encode(CANCEL_TYPEHASH, maker, side, nonce));
     }

@@ -20,7 +20,7 @@ import {State, Word} from "./State.sol";
 /// behind them; runs that were passed over, which one bit each remembers; or as many as came back. The first two trade
 /// until validUntil. So nobody can sell a run twice while fewer came back.
 ///
-/// Cancelled is consumed above peak or next, which no count can be.
+/// Cancelled is consumed above peak or next, which no count can be. What the place was before is kept for a match window (Counts).
 /// @dev Known limit: a close says how many runs were delivered, not which, so of those that came back only the number is known.
 /// Verifiers read all trades of a bid and bill none of its runs twice.
 library Places {
@@ -111,6 +111,16 @@ library Places {
         returns (uint256, uint256 next, uint256 flips)
     {
         uint256 wrong;
+        (wrong, next, flips) = takeNewRuns(fields, fill, word, shift);
+        return wrong == 0 ? (RejectCodes.NONE, next, flips) : Counts.take(self, maker, fields, fill, word, shift);
+    }
+
+    /// @notice The same where all runs are new and in time; else `wrong` is not zero.
+    function takeNewRuns(uint256 fields, uint256 fill, uint256 word, uint256 shift)
+        internal
+        view
+        returns (uint256 wrong, uint256 next, uint256 flips)
+    {
         assembly ("memory-safe") {
             let count := and(shr(shift, word), 0xffffffffffffffff) // generation 22 | skipped 14 | next 14 | consumed 14
             let generation := and(shr(120, fields), 0xffffff)
@@ -127,7 +137,6 @@ library Places {
             next := xor(word, shl(shift, xor(count, next))) // what changes of the place, as bits
             flips := mul(gt(first, new), or(shl(16, new), first))
         }
-        return wrong == 0 ? (RejectCodes.NONE, next, flips) : Counts.take(self, maker, fields, fill, word, shift);
     }
 
     /// @notice consumed -= units, unless the offer ended.

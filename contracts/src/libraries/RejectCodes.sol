@@ -11,12 +11,12 @@ library RejectCodes {
     uint256 internal constant NONE = 0;
     uint256 internal constant BAD_SIGNATURE = 1; // malformed, over other fields, or of a key that never was a delegate of the maker
     uint256 internal constant EXPIRED = 2; // deliverBy has passed, or validUntil has and the quantity would trade for the first time
-    uint256 internal constant CANCELLED = 3; // by its maker, or ended by a younger order in its place
+    uint256 internal constant CANCELLED = 3; // by its maker, a match window ago or earlier, or ended by a younger order in its place
     uint256 internal constant NONCE_TOO_FAR = 4; // more than 256 above the newest of its maker and side, or 2^29 or more
     uint256 internal constant CLEARING_DIFFERS = 5; // offer and bid name different clearings, and so perhaps different products
     uint256 internal constant PRICE_OUTSIDE_LIMITS = 6; // offer.price <= clearing.price <= bid.price
     uint256 internal constant NOT_ENOUGH_QUANTITY = 7; // nor runs that had their turn, unless as many came back or all of them were passed over
-    uint256 internal constant INSUFFICIENT_FUNDS = 8;
+    uint256 internal constant INSUFFICIENT_FUNDS = 8; // available, and asked out less than a match window ago
     uint256 internal constant INSUFFICIENT_BOND = 9;
     uint256 internal constant FEE_ABOVE_MAXIMUM = 10;
     uint256 internal constant DELEGATE_NOT_ALLOWED = 11; // other side, run out, worst price or spend cap passed

@@ -6,6 +6,7 @@ import {IMarketEvents} from "../interfaces/IMarketEvents.sol";
 import {IMarketTypes} from "../interfaces/IMarketTypes.sol";
 import {Accounts} from "./Accounts.sol";
 import {Amounts} from "./Amounts.sol";
+import {Exits} from "./Exits.sol";
 import {Fills} from "./Fills.sol";
 import {Orders} from "./Orders.sol";
 import {RejectCodes} from "./RejectCodes.sol";
@@ -46,11 +47,7 @@ library Sessions {
             self.sessions[id] != 0 || s.buyer != msg.sender || s.provider == address(0) || s.provider == s.buyer
                 || s.ceiling == 0 || s.expiresAt <= block.timestamp || s.expiresAt > block.timestamp + Fills.TERM_MAX
         ) revert IMarketEvents.InvalidSession(id);
-        Word storage buyer = self.accounts[s.buyer];
-        if (buyer.available() < s.ceiling) {
-            revert IMarketEvents.InsufficientAvailable(s.buyer, uint128(buyer.available()), s.ceiling);
-        }
-        buyer.lock(s.ceiling);
+        Exits.lock(self, s.buyer, s.ceiling);
         self.sessions[id] = KNOWN;
         emit IMarketEvents.SessionOpened(id, s);
     }

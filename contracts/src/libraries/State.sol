@@ -39,7 +39,15 @@ struct Dispute {
     bytes32 evidence; // slot 4: hash of the record's leaf and of the receipts root of the verdict
 }
 
-/// @dev All that the market remembers beside custody and exits. Libraries work on it, whoever calls them.
+/// @dev What an account asked out; see Exits. One word.
+struct Exit {
+    uint96 amount; // all of it
+    uint96 fresh; // what of it trades could still take when it was last asked for
+    uint40 readyAt;
+    uint24 lead; // seconds before readyAt from which on nothing is fresh
+}
+
+/// @dev All that the market remembers beside custody. Libraries work on it, whoever calls them.
 struct State {
     mapping(address owner => Word) accounts; // newest nonces 64 | locked 96 | available 96, see Accounts
     mapping(address maker => mapping(uint256 group => Word)) sold; // places of offers, see Places
@@ -54,6 +62,8 @@ struct State {
     mapping(bytes32 session => uint256) sessions; // known 1 (bit 255) | closed 1 | paid 96
     mapping(bytes32 batchId => mapping(uint256 index => uint256)) refundableFrom; // unix seconds; 0 unless given up
     uint64 batches;
+    mapping(address owner => Exit) exits;
+    mapping(address maker => mapping(uint256 sideAndPlace => Word)) shadows; // until 40 | last 24 | place 128, see Counts
 }
 
 /// @dev The immutables that closing a trade needs, for code that runs in a library.

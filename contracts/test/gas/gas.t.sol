@@ -16,6 +16,15 @@ contract GasTest is SessionTest {
         _lifeOf(lock, "1");
     }
 
+    function test_a_trade_whose_makers_drew_back() external {
+        vm.prank(buyer);
+        market.requestWithdrawal(FUNDS);
+        vm.prank(provider);
+        market.cancel(SELL, 1);
+        _openOne(1);
+        _note("open 1, belated");
+    }
+
     function test_the_life_of_a_hundred_trades() external {
         Lock memory lock = _openMany(MANY);
         _note("open 100");

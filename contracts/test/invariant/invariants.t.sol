@@ -96,6 +96,7 @@ contract InvariantsTest is Test {
         vm.assertFalse(handler.endedTwice(), "3: everything ends once");
         vm.assertFalse(handler.paidMoreThanLocked(), "4: nothing pays more than it locked");
         vm.assertTrue(handler.placesAreRight(), "5: consumed <= reached <= quantity");
+        vm.assertFalse(handler.tookBackTooLate(), "6: a trade takes back only what was just asked out");
         vm.assertTrue(handler.booksAreRight(), "6: the events replayed are the storage");
         vm.assertLe(handler.openLocks(), 40 ether, "8: no more is locked in trades than the cap of their set");
         vm.assertFalse(handler.somebodyLostMore(), "7: nothing leaves an account without authority");

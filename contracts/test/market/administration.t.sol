@@ -19,6 +19,7 @@ contract AdministrationTest is MarketTest {
         vm.assertEq(market.bondFloorPrice(), BOND_FLOOR, "bond floor");
         vm.assertEq(market.verificationGrace(), GRACE, "grace");
         vm.assertEq(market.withdrawalDelay(), DELAY, "delay");
+        vm.assertEq(market.matchWindow(), MATCH, "match window");
         vm.assertEq(market.disputeWindow(), WINDOW, "dispute window");
         vm.assertEq(market.disputeBond(), DISPUTE_BOND, "dispute bond");
         vm.assertEq(market.arbiterSet(), arbiterSet, "arbiters");
@@ -68,6 +69,18 @@ contract AdministrationTest is MarketTest {
         IMarketTypes.Parameters memory p = _parameters();
         p.arbiterSet = set;
         vm.expectRevert(abi.encodeWithSelector(IMarketEvents.UnknownVerifierSet.selector, set));
+        this.deploy(p);
+    }
+
+    function test_a_match_window_lasts_a_minute_at_most_and_no_longer_than_a_withdrawal() external {
+        IMarketTypes.Parameters memory p = _parameters();
+        p.matchWindow = 61;
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 61, 60));
+        this.deploy(p);
+        (p.matchWindow, p.withdrawalDelay, p.disputeWindow) = (60, 59, 59);
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.ParameterTooLarge.selector, 60, 59));
+        this.deploy(p);
+        p.withdrawalDelay = 60;
         this.deploy(p);
     }
 

@@ -85,6 +85,7 @@ contract CancelTest is MarketTest {
 
     function test_anybody_hands_in_the_makers_cancel() external {
         market.cancelSigned(buyer, BUY, 1, _cancellation(BUYER_KEY));
+        vm.warp(START + MATCH);
         _assertRejected(_open(_opening(_offer(), _bid(), 1)), 3);
     }
 

@@ -168,6 +168,7 @@ contract OpenQuantityTest is MarketTest {
         Lock memory lock = _openOne(5);
         vm.prank(provider);
         market.cancel(SELL, lock.records[0].offerNonce);
+        vm.warp(START + MATCH);
         _assertRejected(_openFrom(5, 1), 3);
         _closeOne(lock, SETTLED, 5, 5 * CEILING);
         vm.assertEq(_locked(provider), 0, "bond is free");

@@ -84,6 +84,7 @@ contract OpenRejectsTest is MarketTest {
         (offer.nonce, bid.nonce) = (nonce, nonce);
         vm.prank(sells ? provider : buyer);
         market.cancel(sells ? SELL : BUY, nonce);
+        vm.warp(START + MATCH);
         _assertRejected(_open(_opening(offer, bid, 1)), 3);
     }
 
@@ -191,6 +192,7 @@ contract OpenRejectsTest is MarketTest {
         runs = uint32(bound(runs, 1, 10));
         vm.prank(buyer);
         market.requestWithdrawal(uint128(FUNDS - bound(left, 0, runs * PRICE - 1)));
+        vm.warp(START + MATCH);
         _assertRejected(_open(_opening(_offer(), _bid(), runs)), 8);
     }
 
@@ -208,6 +210,7 @@ contract OpenRejectsTest is MarketTest {
         runs = uint32(bound(runs, 1, 10));
         vm.prank(provider);
         market.requestWithdrawal(uint128(FUNDS - bound(left, 0, runs * 0.2 ether - 1)));
+        vm.warp(START + MATCH);
         _assertRejected(_open(_opening(_offer(), _bid(), runs)), 9);
     }
 
@@ -313,6 +316,7 @@ contract OpenRejectsTest is MarketTest {
         left = uint128(bound(left, 0, 10 * PRICE));
         vm.prank(buyer);
         market.requestWithdrawal(FUNDS - left);
+        vm.warp(START + MATCH);
         Opening memory o = _opening(_offer(), _bid(), 1);
         o.fills = new Fill[](10);
         for (uint32 i; i < 10; ++i) {

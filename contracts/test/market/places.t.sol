@@ -15,6 +15,7 @@ contract PlacesTest is MarketTest {
         uint256 back; // runs of a bid that came back and did not trade again
         uint256 turns; // bits of runs that traded
         bool cancelled;
+        uint256 until; // trades of it may still be locked before this, after a cancel ended it
     }
 
     mapping(uint8 side => mapping(uint256 nonce => Count)) private _counts;
@@ -40,6 +41,7 @@ contract PlacesTest is MarketTest {
             vm.prank(provider);
             market.cancel(SELL, nonce < 768 ? nonce : 5 + 512);
         }
+        vm.warp(START + MATCH);
         _assertRejected(_openAt(5, 5, 1), 3);
         _assertRejected(_openAt(5 + 256, 5, 1), 3);
         _assertRejected(_openAt(5 + 512, 5, 1), 3);
@@ -78,11 +80,12 @@ contract PlacesTest is MarketTest {
         vm.store(address(market), slot, bytes32(nonces | FUNDS));
     }
 
-    function testFuzz_places_count_like_a_naive_model(uint256[12] memory actions) external {
+    function testFuzz_places_count_like_a_naive_model(uint256[20] memory actions) external {
         _openFirst(); // so that three generations are within reach
         for (uint256 i; i < actions.length; ++i) {
             uint256 seed = uint256(keccak256(abi.encode(actions[i], i)));
             (uint32 offer, uint32 bid) = (_nonce(seed), _nonce(seed >> 16));
+            vm.warp(block.timestamp + (seed >> 72) % 3 * 12); // two pauses and a half are a match window
             if (seed % 5 == 0) {
                 _cancel(seed >> 40 & 1 == 0 ? BUY : SELL, offer);
             } else {
@@ -105,7 +108,7 @@ contract PlacesTest is MarketTest {
 
     function _trade(uint32 offer, uint32 bid, uint32 first, uint32 runs, uint256 end) private {
         (bool isNew, bool isBack) = _kindOf(bid, first, runs);
-        bool fits = _fits(offer, runs * CEILING) && !_ended(BUY, bid) && (isNew || isBack);
+        bool fits = _fits(offer, runs * CEILING) && _locks(BUY, bid) && (isNew || isBack);
         Lock memory lock = _openAt(offer, bid, first, runs);
         vm.assertEq(lock.records.length, fits ? 1 : 0, "it trades exactly when the model says");
         if (!fits) return;
@@ -138,6 +141,12 @@ contract PlacesTest is MarketTest {
         vm.prank(side == SELL ? provider : buyer);
         market.cancel(side, nonce);
         if (_ended(side, nonce)) return;
+        bool trading = _used[side][nonce % 256] && !_counts[side][_youngest[side][nonce % 256]].cancelled;
+        for (uint32 other = nonce % 256; other <= nonce; other += 256) {
+            if (!_locks(side, other)) continue;
+            // What an order that trades now had left behind ends for good.
+            _counts[side][other].until = trading && _ended(side, other) ? 0 : block.timestamp + MATCH;
+        }
         _occupy(side, nonce);
         _counts[side][nonce].cancelled = true;
     }
@@ -158,13 +167,22 @@ contract PlacesTest is MarketTest {
         if (first + runs > count.reached) count.reached = first + runs;
     }
 
+    /// @dev To an order that has not ended.
     function _give(uint32 offer, uint32 bid, uint256 units, uint256 runs) private {
-        _counts[SELL][offer].consumed -= units;
+        if (!_ended(SELL, offer)) _counts[SELL][offer].consumed -= units;
+        if (_ended(BUY, bid)) return;
         _counts[BUY][bid].consumed -= runs;
         _counts[BUY][bid].back += runs;
     }
 
+    /// @dev A younger order ends the older, and so it does among those that were cancelled and still lock.
     function _occupy(uint8 side, uint32 nonce) private {
+        if (_ended(side, nonce)) {
+            for (uint32 older = nonce % 256; older < nonce; older += 256) {
+                _counts[side][older].until = 0;
+            }
+            return;
+        }
         (_used[side][nonce % 256], _youngest[side][nonce % 256]) = (true, nonce);
     }
 
@@ -173,8 +191,12 @@ contract PlacesTest is MarketTest {
         return replaced || _counts[side][nonce].cancelled;
     }
 
+    function _locks(uint8 side, uint32 nonce) private view returns (bool) {
+        return !_ended(side, nonce) || _counts[side][nonce].until > block.timestamp;
+    }
+
     function _fits(uint32 nonce, uint256 units) private view returns (bool) {
-        return !_ended(SELL, nonce) && _counts[SELL][nonce].consumed + units <= 10 * CEILING;
+        return _locks(SELL, nonce) && _counts[SELL][nonce].consumed + units <= 10 * CEILING;
     }
 
     /// @dev All orders that the fuzz can name, on both sides.
@@ -208,9 +230,8 @@ contract PlacesTest is MarketTest {
         IMarketTypes.Offer memory offer = _offer();
         IMarketTypes.Bid memory bid = _bid();
         (offer.nonce, bid.nonce) = (offerNonce, bidNonce);
-        // However many windows pass: the model knows no time.
-        (offer.validUntil, bid.validUntil) = (START + 1 days, START + 1 days);
-        (offer.deliverBy, bid.deliverBy) = (START + 1 days, START + 1 days);
+        (offer.validUntil, bid.validUntil) = (START + 10 days, START + 10 days);
+        (offer.deliverBy, bid.deliverBy) = (START + 10 days, START + 10 days);
         Opening memory o = _opening(offer, bid, runs);
         o.fills[0].firstRun = firstRun;
         return _open(o);

@@ -11,10 +11,12 @@ contract SessionsTest is SessionTest {
     function testFuzz_a_buyer_locks_the_ceiling(uint96 ceiling, uint40 term, uint56 salt) external {
         IMarketTypes.Session memory session = _session(salt);
         session.ceiling = uint96(bound(ceiling, 1, FUNDS));
-        session.expiresAt = uint40(START + bound(term, 1, 30 days));
+        session.expiresAt = uint40(START + bound(term, MATCH + 1, 30 days));
+        _askOut(buyer, session.ceiling);
         vm.expectEmit(true, false, false, true, address(market));
         emit IMarketEvents.SessionOpened(_sessionId(session), session);
-        bytes32 id = _openSession(session);
+        vm.prank(buyer);
+        bytes32 id = market.openSession(session);
         vm.assertEq(id, _sessionId(session), "id");
         vm.assertEq(market.hashSession(session), id, "as hashSession says");
         _assertAccount(buyer, FUNDS - session.ceiling, session.ceiling, "buyer");
@@ -46,13 +48,45 @@ contract SessionsTest is SessionTest {
         this.open(s);
     }
 
-    function testFuzz_the_ceiling_must_be_there(uint96 ceiling) external {
+    function test_the_ceiling_must_have_been_asked_out() external {
         IMarketTypes.Session memory s = _session(1);
-        s.ceiling = uint96(bound(ceiling, FUNDS + 1, type(uint96).max));
-        vm.expectRevert(
-            abi.encodeWithSelector(IMarketEvents.InsufficientAvailable.selector, buyer, FUNDS, uint128(s.ceiling))
-        );
-        this.open(s);
+        _askOut(buyer, CEILING_PAID - 1);
+        vm.expectRevert(_lacking(CEILING_PAID - 1));
+        vm.prank(buyer);
+        market.openSession(s);
+        _askOut(buyer, 3);
+        vm.prank(buyer);
+        market.openSession(s);
+        (uint128 exiting, uint64 readyAt) = market.exitOf(buyer);
+        vm.assertEq(exiting, 2, "the rest goes on its way");
+        vm.assertEq(readyAt, block.timestamp - MATCH + DELAY, "and is ready as before");
+    }
+
+    function test_no_session_takes_what_a_trade_may_still_take_back() external {
+        IMarketTypes.Session memory s = _session(1);
+        vm.prank(buyer);
+        market.requestWithdrawal(CEILING_PAID);
+        vm.warp(START + MATCH - 1);
+        vm.expectRevert(_lacking(0));
+        vm.prank(buyer);
+        market.openSession(s);
+        vm.warp(START + MATCH);
+        vm.prank(buyer);
+        market.openSession(s);
+        _assertAccount(buyer, FUNDS - CEILING_PAID, CEILING_PAID, "a match window later, long before it is ready");
+        vm.expectRevert(abi.encodeWithSelector(IMarketEvents.NothingToWithdraw.selector, buyer));
+        market.withdraw(buyer);
+    }
+
+    function test_asking_out_more_leaves_what_was_asked_out_before_to_sessions() external {
+        _askOut(buyer, CEILING_PAID);
+        vm.prank(buyer);
+        market.requestWithdrawal(5 ether);
+        vm.prank(buyer);
+        market.openSession(_session(1));
+        (uint128 fresh, uint64 until) = market.freshOf(buyer);
+        vm.assertEq(fresh, 5 ether, "the rest is fresh as before");
+        vm.assertEq(until, START + 2 * MATCH, "until");
     }
 
     function test_nobody_opens_while_paused_and_open_ones_go_on() external {
@@ -245,6 +279,10 @@ contract SessionsTest is SessionTest {
 
     function redeem(IMarketTypes.SignedVoucher[] memory vouchers) external {
         market.redeem(vouchers);
+    }
+
+    function _lacking(uint128 exiting) private view returns (bytes memory) {
+        return abi.encodeWithSelector(IMarketEvents.InsufficientExit.selector, buyer, exiting, uint128(CEILING_PAID));
     }
 
     function _expectRejected(uint256 position, bytes32 id, uint8 code) private {

@@ -72,11 +72,14 @@ contract WithdrawTest is MarketTest {
         market.requestWithdrawal(0);
     }
 
-    function testFuzz_what_is_exiting_cannot_be_locked(uint128 amount, uint32 runs) external {
+    function testFuzz_what_is_exiting_cannot_be_locked_once_the_match_window_is_over(uint128 amount, uint32 runs)
+        external
+    {
         amount = uint128(bound(amount, 1, FUNDS));
         runs = uint32(bound(runs, 1, 10));
         vm.prank(buyer);
         market.requestWithdrawal(amount);
+        vm.warp(START + MATCH);
         Lock memory lock = _open(_opening(_offer(), _bid(), runs));
         if (FUNDS - amount < runs * PRICE) _assertRejected(lock, 8);
         else _assertAccount(buyer, FUNDS - amount - runs * PRICE, runs * PRICE, "there is enough left");

@@ -19,6 +19,7 @@ interface ITestMarket is IMarket {
     function bondFloorPrice() external view returns (uint96);
     function verificationGrace() external view returns (uint40);
     function withdrawalDelay() external view returns (uint40);
+    function matchWindow() external view returns (uint40);
     function disputeWindow() external view returns (uint40);
     function disputeBond() external view returns (uint96);
     function arbiterSet() external view returns (bytes32);

@@ -36,6 +36,7 @@ abstract contract OpeningTest is Test {
     uint40 internal constant GRACE = 1 hours;
     uint40 internal constant DELAY = 1 days;
     uint40 internal constant WINDOW = 10 minutes;
+    uint40 internal constant MATCH = 30; // the match window
     uint256 internal constant ACKNOWLEDGER_KEY = 0xAC;
     uint96 internal constant DISPUTE_BOND = 0.5 ether;
     uint96 internal constant PAYOUT_CAP = 5_000 ether;
@@ -114,6 +115,7 @@ abstract contract OpeningTest is Test {
         p.bondFloorPrice = BOND_FLOOR;
         p.verificationGrace = GRACE;
         p.withdrawalDelay = DELAY;
+        p.matchWindow = MATCH;
         p.disputeWindow = WINDOW;
         p.disputeBond = DISPUTE_BOND;
         p.arbiterSet = arbiterSet;

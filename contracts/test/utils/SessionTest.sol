@@ -18,9 +18,18 @@ abstract contract SessionTest is MarketTest {
         return keccak256(abi.encodePacked(s.buyer, s.ceiling, s.provider, s.expiresAt, s.salt));
     }
 
+    /// @dev Of money that was asked out a match window before.
     function _openSession(IMarketTypes.Session memory s) internal returns (bytes32) {
+        _askOut(s.buyer, s.ceiling);
         vm.prank(s.buyer);
         return market.openSession(s);
+    }
+
+    /// @dev Until no trade can take it back.
+    function _askOut(address account, uint128 amount) internal {
+        vm.prank(account);
+        market.requestWithdrawal(amount);
+        vm.warp(block.timestamp + MATCH);
     }
 
     function _voucherDigest(bytes32 session, uint256 cumulative) internal view returns (bytes32) {

@@ -59,6 +59,12 @@ class Command(BaseCommand):
                 f"DISPUTE_WINDOW_SECONDS is {window}: set it to 1 up to WITHDRAWAL_DELAY_SECONDS ({delay}), so that no money "
                 "leaves before what it was paid for can be disputed"
             )
+        matching = settings.MATCH_WINDOW_SECONDS
+        if not 0 <= matching <= min(60, delay):
+            raise CommandError(
+                f"MATCH_WINDOW_SECONDS is {matching}: set it to 0 up to 60 and no more than WITHDRAWAL_DELAY_SECONDS ({delay}), "
+                "so that no money leaves which a trade may still lock"
+            )
         members = {normalise_address(address) for address in settings.VERIFIERS} | {keys.address("verifier")}
         if not 0 < settings.VERIFIER_THRESHOLD <= len(members):
             raise CommandError(
@@ -68,6 +74,7 @@ class Command(BaseCommand):
         windows = PROFILES[profile] | {
             "verification_grace": settings.VERIFICATION_GRACE_SECONDS,
             "withdrawal_delay": settings.WITHDRAWAL_DELAY_SECONDS,
+            "match_window": settings.MATCH_WINDOW_SECONDS,
             "dispute_window": settings.DISPUTE_WINDOW_SECONDS,
             "confirmations": settings.CONFIRMATIONS,
         }

@@ -7,8 +7,8 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from suan.core.contract import PLACES, BatchHead, OrderState, Record
-from suan.core.signing import SIDE_BUY, SIDE_SELL
+from suan.core.contract import PLACES, BatchHead, OrderState, Record, Shadow
+from suan.core.signing import SIDE_SELL
 
 Json = dict[str, Any]
 SHOWN = "0x" + "00" * 19 + "01"
@@ -34,6 +34,7 @@ class Parameters:
     bond_floor_price: int
     verification_grace: int
     withdrawal_delay: int
+    match_window: int
     dispute_window: int
     dispute_bond: int
     arbiter_set: str
@@ -42,14 +43,27 @@ class Parameters:
 
 @dataclass
 class Account:
-    """Base units of one address inside the Market; what is exiting is ready at `ready_at` (unix)."""
+    """Base units of one address inside the Market; what is exiting is ready at `ready_at` (unix). `fresh` of it was within reach of
+    trades when it last changed, until `fresh_until` (unix).
+    """
 
     available: int = 0
     locked: int = 0
     exiting: int = 0
     ready_at: int = 0
+    fresh: int = 0
+    fresh_until: int = 0
     newest_offer: int = 0
     newest_bid: int = 0
+
+    def fresh_at(self, now: int) -> int:
+        """What of the exit trades can take back."""
+        return self.fresh if now < self.fresh_until else 0
+
+    def forget_empty_exit(self) -> None:
+        """An exit of nothing has no times."""
+        if self.exiting == 0:
+            self.ready_at = self.fresh = self.fresh_until = 0
 
     def newest(self, side: int) -> int:
         """The highest nonce of a side that ever locked a trade or was cancelled."""
@@ -155,6 +169,8 @@ class Books:
         default_factory=lambda: defaultdict(_places)
     )
     """What stands in the places of (maker, side, word of storage)."""
+    shadows: MutableMapping[tuple[str, int, int], Shadow] = field(default_factory=lambda: defaultdict(Shadow))
+    """What cancelled places (maker, side, nonce % 256) were before."""
     skipped: MutableMapping[tuple[str, int, int], int] = field(default_factory=lambda: defaultdict(int))
     """Bits of the runs of (maker of a bid, nonce, word of 256 runs) that fills passed over."""
     generations: MutableMapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -209,9 +225,18 @@ class Books:
         state.begin(generation)
         return state
 
-    def take_runs(self, maker: str, nonce: int, first: int, runs: int) -> None:
-        """Count runs of the bid that stands in its place, and remember those that were passed over."""
-        changed = self.place(maker, SIDE_BUY, nonce).take_runs(nonce // PLACES, first, runs)
+    def shadow(self, maker: str, side: int, nonce: int, at: int) -> OrderState | None:
+        """Where trades of a cancelled order still count at unix time `at`; None if they do nowhere."""
+        generation = nonce // PLACES
+        shadow = self.shadows.get((maker, side, nonce % PLACES))
+        if shadow is None or not shadow.covers(generation, at):
+            return None
+        shadow.kept.begin(generation)
+        return shadow.kept if shadow.kept.generation == generation and not shadow.kept.ended else None
+
+    def take_runs(self, state: OrderState, maker: str, nonce: int, first: int, runs: int) -> None:
+        """Count runs of the bid in its place or the shadow of it, and remember those that were passed over."""
+        changed = state.take_runs(nonce // PLACES, first, runs)
         word = 0
         while changed >> RUNS_IN_WORD * word:
             bits = changed >> RUNS_IN_WORD * word & (1 << RUNS_IN_WORD) - 1

@@ -32,7 +32,7 @@ from suan.core.contract.limits import (
     TERM_SECONDS_MAX,
     UNITS_MAX,
 )
-from suan.core.contract.places import OrderState, Turn
+from suan.core.contract.places import OrderState, Shadow, Turn
 from suan.core.contract.proving import prove_records
 from suan.core.contract.records import (
     ANY_RUN,
@@ -79,6 +79,7 @@ __all__ = [
     "NONCE_AHEAD_MAX",
     "NONCE_MAX",
     "OrderState",
+    "Shadow",
     "Turn",
     "Outcome",
     "OutcomeKind",

@@ -1,8 +1,8 @@
-"""What stands in one of a maker's 256 places."""
+"""What stands in one of a maker's 256 places, and what stood there when it was cancelled."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -74,6 +74,27 @@ class OrderState:
         """What came back, unless the order ended meanwhile."""
         if generation == self.generation and not self.ended:
             self.consumed -= quantity
+
+
+@dataclass(slots=True)
+class Shadow:
+    """A place as it was before a cancel. Until `until` (unix) trades of the orders that the cancel ended, those up to generation
+    `last`, count in `kept`: they may have been matched before.
+    """
+
+    kept: OrderState = field(default_factory=OrderState)
+    last: int = 0
+    until: int = 0
+
+    def covers(self, generation: int, now: int) -> bool:
+        """Whether trades of this order count here."""
+        return now < self.until and generation <= self.last
+
+    def cancel(self, place: OrderState, generation: int, *, now: int, window: int) -> None:
+        """Keep the place, in which this order is cancelled next; what is kept already if it is cancelled and the window lasts."""
+        if not (place.ended and now < self.until):
+            self.kept = replace(place)
+        self.last, self.until = generation, now + window
 
 
 def run_bits(first: int, runs: int) -> int:

@@ -32,6 +32,7 @@ PARTY_KINDS: Final = (AVAILABLE, LOCKED, EXITING)
 MONEY_EVENTS: Final = (
     "Deposited",
     "WithdrawalRequested",
+    "WithdrawalReduced",
     "Withdrawn",
     "Migrated",
     "TradeLocked",
@@ -184,7 +185,7 @@ def _plain_moves(name: str, args: Args) -> list[Move]:
         ]
     if name == "SessionOpened":
         buyer, ceiling = args["terms"]["buyer"], int(args["terms"]["ceiling"])
-        return [Move("ceiling", Ref(buyer, AVAILABLE), Ref(buyer, LOCKED), ceiling)]
+        return [Move("ceiling", Ref(buyer, EXITING), Ref(buyer, LOCKED), ceiling)]
     if name not in MONEY_EVENTS:
         raise BooksDisagree(f"{name} moves no money that we know of")
     account, amount = args["account"], int(args["amount"])
@@ -192,6 +193,8 @@ def _plain_moves(name: str, args: Args) -> list[Move]:
         return [Move("deposit", CUSTODY_REF, Ref(account, AVAILABLE), amount)]
     if name == "WithdrawalRequested":
         return [Move("exit", Ref(account, AVAILABLE), Ref(account, EXITING), amount)]
+    if name == "WithdrawalReduced":
+        return [Move("back", Ref(account, EXITING), Ref(account, AVAILABLE), amount)]
     return [Move("withdrawn", Ref(account, EXITING), CUSTODY_REF, amount)]  # Withdrawn, Migrated
 
 

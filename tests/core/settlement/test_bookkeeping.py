@@ -161,6 +161,13 @@ class History:
         else:
             self.naive.put(who, EXITING, amount)
 
+    def take_back(self) -> None:
+        who = self.draw(st.sampled_from(PEOPLE))
+        amount = self.draw(st.integers(0, max(self.books.balance(who, EXITING), 0)))
+        self.tell("WithdrawalReduced", who, account=who, amount=amount)
+        self.naive.put(who, EXITING, -amount)
+        self.naive.put(who, AVAILABLE, amount)
+
     def lock(self) -> None:
         record = self.draw(records)
         self.tell("TradeLocked", to_hex(record.trade), **locked_args(record))
@@ -202,7 +209,7 @@ class History:
         name = to_hex(session.id())
         self.tell("SessionOpened", name, session=name, terms=asdict(session))
         self.sessions[name] = (session, 0)
-        self.naive.put(session.buyer, AVAILABLE, -session.ceiling)
+        self.naive.put(session.buyer, EXITING, -session.ceiling)
         self.naive.put(session.buyer, LOCKED, session.ceiling)
 
     def redeem(self) -> None:
@@ -224,7 +231,18 @@ class History:
             self.naive.put(session.buyer, AVAILABLE, session.ceiling - paid)
 
 
-STEPS = ("deposit", "leave", "lock", "close", "dispute", "rule", "session", "redeem", "end_session")
+STEPS = (
+    "deposit",
+    "leave",
+    "take_back",
+    "lock",
+    "close",
+    "dispute",
+    "rule",
+    "session",
+    "redeem",
+    "end_session",
+)
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=40), st.data())

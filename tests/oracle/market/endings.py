@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from suan.core.contract.deadlines import refund_after
 from suan.core.contract.limits import PLACES, TERM_SECONDS_MAX
-from suan.core.contract.places import OrderState
+from suan.core.contract.places import OrderState, Shadow
 from suan.core.contract.records import (
     BatchHead,
     Outcome,
@@ -44,6 +44,7 @@ class Endings:
     caps: dict[bytes, int] = field(default_factory=dict)
     accounts: dict[str, ModelAccount] = field(default_factory=dict)
     orders: dict[tuple[str, int, int], OrderState] = field(default_factory=dict)
+    shadows: dict[tuple[str, int, int], Shadow] = field(default_factory=dict)
     spent: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     open_bits: dict[bytes, int] = field(default_factory=dict)
     decided: dict[bytes, tuple[int, int]] = field(default_factory=dict)
@@ -169,9 +170,11 @@ class Endings:
         usable = session.buyer != session.provider and session.ceiling and session.id() not in self.sessions
         if not usable or not now < session.expires_at <= now + TERM_SECONDS_MAX:
             raise Reverted("InvalidSession")
-        if buyer.available < session.ceiling:
-            raise Reverted("InsufficientAvailable")
-        buyer.available -= session.ceiling
+        buyer_fresh = buyer.fresh_at(now)
+        if buyer.exiting - buyer_fresh < session.ceiling:
+            raise Reverted("InsufficientExit")
+        buyer.fresh = buyer_fresh
+        buyer.leave(session.ceiling)
         buyer.locked += session.ceiling
         self.sessions[session.id()] = ModelSession()
 

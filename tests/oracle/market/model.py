@@ -22,7 +22,7 @@ from suan.core.contract.limits import (
     TERM_SECONDS_MAX,
     UNITS_MAX,
 )
-from suan.core.contract.places import OrderState, Turn
+from suan.core.contract.places import OrderState, Shadow, Turn
 from suan.core.contract.records import BatchHead, Clearing, Fill, Record, batch_head, trade_id
 from suan.core.contract.reject_codes import RejectCode
 from suan.core.encoding import keccak
@@ -79,7 +79,9 @@ class MarketModel(Disputes):
             raise Reverted("InsufficientAvailable")
         owner.available -= amount
         owner.exiting += amount
+        owner.fresh = owner.fresh_at(now) + amount
         owner.ready_at = now + self.parameters.withdrawal_delay
+        owner.fresh_until = now + self.parameters.match_window
 
     def withdraw(self, account: str, *, now: int) -> int:
         """Base units that leave the market."""
@@ -88,15 +90,18 @@ class MarketModel(Disputes):
             raise Reverted("NothingToWithdraw")
         if now < owner.ready_at:
             raise Reverted("WithdrawalNotReady")
-        amount, owner.exiting, owner.ready_at = owner.exiting, 0, 0
+        amount = owner.exiting
+        owner.leave(amount)
         self.custody -= amount
         return amount
 
-    def cancel(self, maker: str, side: int, nonce: int) -> None:
+    def cancel(self, maker: str, side: int, nonce: int, *, now: int) -> None:
         state, newest = self.order(maker, side, nonce), self.account(maker).newest
         if nonce > min(newest[side] + NONCE_AHEAD_MAX, NONCE_MAX):
             raise Reverted("NonceTooFar")
         if state.generation <= nonce // PLACES and not (state.ended and state.generation == nonce // PLACES):
+            shadow = self.shadows.setdefault((maker, side, nonce % PLACES), Shadow())
+            shadow.cancel(state, nonce // PLACES, now=now, window=self.parameters.match_window)
             state.begin(nonce // PLACES)
             state.end()
             newest[side] = max(newest[side], nonce)
@@ -202,11 +207,18 @@ class MarketModel(Disputes):
         for order, side in ((offer, SIDE_SELL), (bid, SIDE_BUY)):
             if order.nonce > min(self.account(order.maker).newest[side] + NONCE_AHEAD_MAX, NONCE_MAX):
                 return RejectCode.NONCE_TOO_FAR
-        sold = self.order(offer.maker, SIDE_SELL, offer.nonce)
+        sold = self._counting(offer.maker, SIDE_SELL, offer.nonce, now)
         code = _units_code(sold, offer, fill.runs * bid.ceiling, now)
         if code is not RejectCode.NONE:
             return code
-        return _runs_code(self.order(bid.maker, SIDE_BUY, bid.nonce), bid, fill, now)
+        return _runs_code(self._counting(bid.maker, SIDE_BUY, bid.nonce, now), bid, fill, now)
+
+    def _counting(self, maker: str, side: int, nonce: int, now: int) -> OrderState:
+        """Where the order counts: its place, or what the place was before a cancel ended the order a moment ago."""
+        place, shadow = self.order(maker, side, nonce), self.shadows.get((maker, side, nonce % PLACES))
+        found = _of_order(place, nonce)
+        ended = found.generation > nonce // PLACES or found.ended
+        return shadow.kept if ended and shadow and shadow.covers(nonce // PLACES, now) else place
 
     def _lock(
         self,
@@ -225,9 +237,9 @@ class MarketModel(Disputes):
         )
         bonded = bond(per_unit, units)
         buyer, provider = self.account(bid.maker), self.account(offer.maker)
-        if payment > buyer.available:
+        if payment > buyer.available + buyer.fresh_at(now):
             return RejectCode.INSUFFICIENT_FUNDS
-        if bonded > provider.available:
+        if bonded > provider.available + provider.fresh_at(now):
             return RejectCode.INSUFFICIENT_BOND
         exposure = self.exposure.get(bid.verifier_set, 0) + payment + bonded
         if exposure > self.caps[bid.verifier_set]:
@@ -240,10 +252,14 @@ class MarketModel(Disputes):
             self.spent[grant] = (now // DAY_SECONDS, self.spent_today(grant, now) + amount)
         self.exposure[bid.verifier_set] = exposure
         for account, amount in ((buyer, payment), (provider, bonded)):
+            if (lack := amount - account.available) > 0:
+                account.available += lack
+                account.fresh -= lack
+                account.leave(lack)
             account.available -= amount
             account.locked += amount
-        self.order(offer.maker, SIDE_SELL, offer.nonce).take(offer.nonce // PLACES, units)
-        bought = self.order(bid.maker, SIDE_BUY, bid.nonce)
+        self._counting(offer.maker, SIDE_SELL, offer.nonce, now).take(offer.nonce // PLACES, units)
+        bought = self._counting(bid.maker, SIDE_BUY, bid.nonce, now)
         bought.take_runs(bid.nonce // PLACES, fill.first_run, fill.runs)
         provider.newest[SIDE_SELL] = max(provider.newest[SIDE_SELL], offer.nonce)
         buyer.newest[SIDE_BUY] = max(buyer.newest[SIDE_BUY], bid.nonce)

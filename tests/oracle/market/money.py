@@ -21,6 +21,7 @@ class MarketParameters:
     bond_floor_price: int
     verification_grace: int
     withdrawal_delay: int
+    match_window: int
     dispute_window: int
     dispute_bond: int
 

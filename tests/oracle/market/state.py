@@ -14,13 +14,26 @@ class Reverted(Exception):
 
 @dataclass(slots=True)
 class ModelAccount:
-    """newest: the highest nonce of each side that ever locked a trade or was cancelled."""
+    """newest: the highest nonce of each side that ever locked a trade or was cancelled. fresh: what of the exit a trade may take
+    back until `fresh_until`.
+    """
 
     newest: dict[int, int] = field(default_factory=lambda: {SIDE_BUY: 0, SIDE_SELL: 0})
     available: int = 0
     locked: int = 0
     exiting: int = 0
     ready_at: int = 0
+    fresh: int = 0
+    fresh_until: int = 0
+
+    def fresh_at(self, now: int) -> int:
+        return self.fresh if now < self.fresh_until else 0
+
+    def leave(self, amount: int) -> None:
+        """So much of the exit goes; an exit of nothing has no times."""
+        self.exiting -= amount
+        if not self.exiting:
+            self.ready_at = self.fresh = self.fresh_until = 0
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from suan.core.contract.limits import PLACES
-from suan.core.contract.records import BatchHead, Clearing, Fill, KeySet, Outcome, Record
+from suan.core.contract.records import BatchHead, Clearing, Fill, KeySet, Outcome, Record, Session
 from suan.core.encoding import ZERO_ADDRESS
 from suan.core.orders.products import PRODUCTS
 from suan.core.signing.domains import Domain
@@ -78,6 +78,7 @@ class Walk(Disputing):
         self.bids: list[tuple[Bid, bytes]] = []
         self.batches: list[Batch] = []
         self.clearings = 0
+        self.opened: list[Session] = []
 
     def next_step(self) -> Step:
         """The next call; time moves on, sometimes past every deadline of the open trades."""
@@ -90,7 +91,7 @@ class Walk(Disputing):
                 self.now,
             )
         makers = [self._deposit, *[self._open] * 8, self._cancel]
-        makers += [self._request_withdrawal, self._withdraw]
+        makers += [self._deposit, self._request_withdrawal, self._withdraw, self._open_session]
         if self.batches:
             makers += [
                 *[self._decide] * 3, self._accept, self._give_up, self._refund, self._refund_given_up,
@@ -106,7 +107,7 @@ class Walk(Disputing):
 
     def apply(self, step: Step) -> Any:
         """What the model answers; Reverted comes back as a value."""
-        untimed = {"deposit", "cancel", "reclaim"}
+        untimed = {"deposit", "reclaim"}
         arguments = step.arguments | ({} if step.name in untimed else {"now": step.now})
         try:
             result = getattr(self.model, step.name)(**arguments)
@@ -114,6 +115,8 @@ class Walk(Disputing):
             return error
         if isinstance(result, Opened) and result.head:
             self.batches.append(Batch(result.head, result.records))
+        if step.name == "open_session":
+            self.opened.append(step.arguments["session"])
         if step.name == "decide":
             self.verdicts.append(
                 Decided(
@@ -132,9 +135,18 @@ class Walk(Disputing):
         }
 
     def _request_withdrawal(self):
-        return "request_withdrawal", {
-            "account": self._person().address,
-            "amount": self.chance.choice([0, 1, TOKEN, 20 * TOKEN]),
+        account = self._person().address
+        everything = self.model.account(account).available
+        amount = self.chance.choice([0, 1, TOKEN, 20 * TOKEN, everything])
+        return "request_withdrawal", {"account": account, "amount": amount}
+
+    def _open_session(self):
+        leaving = [key.address for key in self.people if self.model.account(key.address).exiting]
+        buyer = self.chance.choice(leaving or [self._person().address])
+        ceiling = self.chance.choice([1, TOKEN // 10, self.model.account(buyer).exiting])
+        expires_at = self.now + self._mostly(500, 0)
+        return "open_session", {
+            "session": Session(buyer, ceiling, self._person().address, expires_at, len(self.model.sessions))
         }
 
     def _withdraw(self):

@@ -21,6 +21,8 @@ abstract contract Ledger is ReceiptTest {
         uint256 available;
         uint256 locked;
         uint256 exiting;
+        uint256 fresh; // of exiting, until freshUntil
+        uint256 freshUntil;
     }
 
     struct Trade {
@@ -42,6 +44,7 @@ abstract contract Ledger is ReceiptTest {
     uint256 public ended;
     bool public endedTwice;
     bool public paidMoreThanLocked;
+    bool public tookBackTooLate;
 
     Record[] private _pending;
 
@@ -63,9 +66,14 @@ abstract contract Ledger is ReceiptTest {
             books[_account(log.topics[1])].available += amount;
             bookedCustody += amount;
         } else if (topic == IMarketEvents.WithdrawalRequested.selector) {
-            (uint128 amount,) = abi.decode(log.data, (uint128, uint64));
-            books[_account(log.topics[1])].available -= amount;
-            books[_account(log.topics[1])].exiting += amount;
+            _askedOut(books[_account(log.topics[1])], log);
+        } else if (topic == IMarketEvents.WithdrawalReduced.selector) {
+            uint256 amount = abi.decode(log.data, (uint128));
+            Account storage account = books[_account(log.topics[1])];
+            account.available += amount;
+            account.exiting -= amount;
+            account.fresh -= amount;
+            if (block.timestamp >= account.freshUntil) tookBackTooLate = true;
         } else if (topic == IMarketEvents.Withdrawn.selector) {
             uint256 amount = abi.decode(log.data, (uint128));
             books[_account(log.topics[1])].exiting -= amount;
@@ -74,6 +82,18 @@ abstract contract Ledger is ReceiptTest {
             return false;
         }
         return true;
+    }
+
+    function _askedOut(Account storage account, Vm.Log memory log) private {
+        (uint128 amount, uint64 readyAt) = abi.decode(log.data, (uint128, uint64));
+        account.available -= amount;
+        account.exiting += amount;
+        account.fresh = _freshIn(account) + amount;
+        account.freshUntil = readyAt - DELAY + MATCH;
+    }
+
+    function _freshIn(Account storage account) internal view returns (uint256) {
+        return block.timestamp < account.freshUntil ? account.fresh : 0;
     }
 
     // ------------------------------------------------------------------------------------------------ trades
@@ -180,7 +200,8 @@ abstract contract Ledger is ReceiptTest {
         if (topic == IMarketEvents.SessionOpened.selector) {
             IMarketTypes.Session memory s = abi.decode(log.data, (IMarketTypes.Session));
             (sessions[id], isOpenSession[id]) = (s, true);
-            _lockMoney(s.buyer, s.ceiling);
+            books[s.buyer].exiting -= s.ceiling;
+            books[s.buyer].locked += s.ceiling;
             sessionLocks += s.ceiling;
         } else if (topic == IMarketEvents.VoucherRedeemed.selector) {
             (uint256 paidAndFee, uint256 cumulative) = abi.decode(log.data, (uint256, uint256));

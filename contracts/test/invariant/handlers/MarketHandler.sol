@@ -272,7 +272,8 @@ contract MarketHandler is People {
             address who = _people[i];
             (uint128 exiting,) = market.exitOf(who);
             if (_available(who) != books[who].available || _locked(who) != books[who].locked) return false;
-            if (exiting != books[who].exiting) return false;
+            (uint128 fresh,) = market.freshOf(who);
+            if (exiting != books[who].exiting || fresh != _freshIn(books[who])) return false;
         }
         for (uint256 i; i < batches.length; ++i) {
             uint256 bits = market.openBits(batches[i].id);

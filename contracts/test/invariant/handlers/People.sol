@@ -75,8 +75,16 @@ abstract contract People is Ledger {
         if (crossed) (s.buyer, s.provider) = (buyer2, provider2);
         s.expiresAt = _now + 2 hours;
         s.ceiling = uint96(bound(ceiling, 1, 20 ether));
-        if (_available(s.buyer) < s.ceiling) return;
-        _openSession(s);
+        (uint128 exiting,) = market.exitOf(s.buyer);
+        (uint128 fresh,) = market.freshOf(s.buyer);
+        if (exiting - fresh < s.ceiling) {
+            if (_available(s.buyer) < s.ceiling) return;
+            vm.prank(s.buyer);
+            market.requestWithdrawal(s.ceiling);
+            _passTo(_now + MATCH);
+        }
+        vm.prank(s.buyer);
+        market.openSession(s);
         _sessions.push(s);
     }
 

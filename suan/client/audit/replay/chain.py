@@ -8,6 +8,7 @@ Growth: linear in the number of events; memory is one span of blocks, and what t
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import groupby
 
 from suan.client.audit.replay import closings, openings, sessions
@@ -76,8 +77,10 @@ def _deposited(audit: Context, event: Event) -> None:
 
 def _withdrawal_requested(audit: Context, event: Event) -> None:
     audit.post(event.name, event.values)
-    audit.books.accounts[event.values["account"]].ready_at = event.values["ready_at"]
-    earliest = audit.timestamp(event.block) + audit.parameters.withdrawal_delay
+    at, owner = audit.timestamp(event.block), audit.books.accounts[event.values["account"]]
+    owner.fresh = owner.fresh_at(at) + event.values["amount"]
+    owner.ready_at, owner.fresh_until = event.values["ready_at"], at + audit.parameters.match_window
+    earliest = at + audit.parameters.withdrawal_delay
     if event.values["ready_at"] < earliest:
         audit.report.differ(
             event.values["account"], "exit delay", f"ready at {earliest}", event.values["ready_at"]
@@ -95,13 +98,14 @@ def _withdrawn(audit: Context, event: Event) -> None:
         )
     audit.books.withdrawals += amount
     audit.post(event.name, event.values)
-    owner.ready_at = 0
+    owner.forget_empty_exit()
 
 
 def _cancelled(audit: Context, event: Event) -> None:
     """The order ends, and whatever older one stands in its place."""
     maker, side, nonce = (event.values[name] for name in ("maker", "side", "nonce"))
     at, books = audit.timestamp(event.block), audit.books
+    before = replace(books.place(maker, side, nonce))
     state = books.begin(maker, side, nonce, at)
     if state.generation != nonce // PLACES or state.ended:
         audit.report.differ(maker, f"cancellation of order {nonce}", "of one that can trade", "it had ended")
@@ -111,6 +115,8 @@ def _cancelled(audit: Context, event: Event) -> None:
     if nonce > reach:
         audit.report.differ(maker, f"cancellation of order {nonce}", f"at most {reach}", nonce)
     account.raise_newest(side, nonce)
+    shadow = books.shadows[maker, side, nonce % PLACES]
+    shadow.cancel(before, nonce // PLACES, now=at, window=audit.parameters.match_window)
     state.end()
     key = generation_key(maker, side, nonce)
     books.generations[key] = (books.generations[key][0], at)

@@ -48,17 +48,30 @@ def check(audit: Context, block: int, tx_hash: str, events: list[Event]) -> None
         return
     opening = _Opening(audit, block, tx_hash, call[1])
     rejected = {e.values["position"]: e.values["code"] for e in events if e.name == "FillRejected"}
-    locked = [e.values for e in events if e.name == "TradeLocked"]
+    locked, taken_back = _locked(events)
     opening.note_clearings([e.values for e in events if e.name == "ClearingCommitted"])
     accepted = [i for i in range(len(call[1]["fills"])) if i not in rejected]
     audit.report.expect(tx_hash, "accepted fills", len(accepted), len(locked))
     records = [
-        opening.fill(index, call[1]["fills"][position], values)
+        opening.fill(index, call[1]["fills"][position], values, taken_back[index])
         for index, (position, values) in enumerate(zip(accepted, locked, strict=False))
     ]
     for position in rejected:
         opening.refused(call[1]["fills"][position], rejected[position])
     opening.batch(records, [e.values for e in events if e.name == "BatchLocked"])
+
+
+def _locked(events: list[Event]) -> tuple[list[Json], list[list[Json]]]:
+    """The trades that were locked, and what was taken back from exits for each of them."""
+    locked: list[Json] = []
+    taken_back: list[list[Json]] = [[]]
+    for event in events:
+        if event.name == "WithdrawalReduced":
+            taken_back[-1].append(event.values)
+        elif event.name == "TradeLocked":
+            locked.append(event.values)
+            taken_back.append([])
+    return locked, taken_back
 
 
 @dataclass
@@ -139,7 +152,7 @@ class _Opening:
         offer, bid = self.offers[fill["offer"]], self.bids[fill["bid"]]
         return encoding.to_hex(trade_id(offer.hash, bid.hash, fill["first_run"], clearing))
 
-    def fill(self, index: int, fill: Json, values: Json) -> Record:
+    def fill(self, index: int, fill: Json, values: Json, taken_back: list[Json]) -> Record:
         """Check the accepted fill with this index against its TradeLocked event, apply it, return its record."""
         self.report.fills_checked += 1
         sold, bought = self.offers[fill["offer"]], self.bids[fill["bid"]]
@@ -175,6 +188,7 @@ class _Opening:
         self._signer(bought, payment)
         self._take_units(sold, work)
         self._take_runs(bought, fill)
+        self._take_back(trade, ((bid.maker, payment), (offer.maker, bond)), taken_back)
         self.audit.post("TradeLocked", dict(values) | {"buyer": bid.maker, "provider": offer.maker})
         record = record_of(values)
         if values["trade"] in books.trades:
@@ -185,6 +199,23 @@ class _Opening:
         books.trades_open += 1
         self.report.trades_checked += 1
         return record
+
+    def _take_back(self, trade: str, needed: tuple[tuple[str, int], ...], taken_back: list[Json]) -> None:
+        """What the sides lack and no more, out of what each asked out less than a match window ago."""
+        accounts = self.audit.books.accounts
+        lacking = {who: amount - accounts[who].available for who, amount in needed}
+        expected = [(who, lack) for who, lack in lacking.items() if lack > 0]
+        found = [(values["account"], values["amount"]) for values in taken_back]
+        self.report.expect(f"trd_{trade}", "taken back from exits", expected, found)
+        for values in taken_back:
+            account = accounts[values["account"]]
+            if values["amount"] > account.fresh_at(self.at):
+                self.report.differ(
+                    values["account"], "taken back", f"at most {account.fresh_at(self.at)}", values["amount"]
+                )
+            self.audit.post("WithdrawalReduced", values)
+            account.fresh -= values["amount"]
+            account.forget_empty_exit()
 
     def _limits(self, subject: str, fill: Json, sold: _Order, bought: _Order) -> None:
         offer, bid, price = sold.order, bought.order, self.clearings[sold.clearing]["price"]
@@ -238,11 +269,16 @@ class _Opening:
         self.report.expect(signed.subject, "delegate key within its cap, price and time", True, allowed)
 
     def _begin(self, signed: _Order) -> OrderState | None:
-        """The order's place, which it takes over from an older one; None, and a difference, if it can trade no more."""
+        """Where the order counts: in its place, which it takes over from an older one, or for a match window after a cancel in the
+        place's shadow; None, and a difference, if it can trade no more.
+        """
         order, generation = signed.order, signed.order.nonce // PLACES
         state = self.audit.books.begin(order.maker, signed.side, order.nonce, self.at)
         if state.generation == generation and not state.ended:
             return state
+        shadow = self.audit.books.shadow(order.maker, signed.side, order.nonce, self.at)
+        if shadow is not None:
+            return shadow
         found = "cancelled" if state.generation == generation else "another order in its place"
         self.report.differ(signed.subject, "quantity used", "none: it trades no more", found)
         return None
@@ -267,7 +303,7 @@ class _Opening:
         if (turn := state.turn(first, runs)) not in allowed:
             named = f"runs {first} to {first + runs - 1}"
             self.report.differ(bought.subject, named, f"{' or '.join(sorted(allowed))} at {self.at}", turn)
-        self.audit.books.take_runs(bid.maker, bid.nonce, first, runs)
+        self.audit.books.take_runs(state, bid.maker, bid.nonce, first, runs)
 
     def batch(self, records: list[Record], locked: list[Json]) -> None:
         """The batch commits to exactly these records."""

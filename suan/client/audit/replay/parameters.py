@@ -23,6 +23,7 @@ GETTERS = {
     "bond_floor_price": "bondFloorPrice",
     "verification_grace": "verificationGrace",
     "withdrawal_delay": "withdrawalDelay",
+    "match_window": "matchWindow",
     "dispute_window": "disputeWindow",
     "dispute_bond": "disputeBond",
     "arbiter_set": "arbiterSet",

@@ -1,5 +1,7 @@
 """Sessions as the events tell them: a ceiling is locked once, cumulative vouchers pay it out, the rest comes back.
 
+A ceiling comes out of what the buyer asked out a match window before, which no trade can take back.
+
 Known limit: the signature of a voucher can be checked only when redeem() was sent straight to the Market.
 """
 
@@ -48,7 +50,14 @@ def _opened(audit: Context, at: int, values: Json) -> None:
     }
     for name, holds in facts.items():
         audit.report.expect(subject, name, True, holds)
+    buyer = audit.books.accounts[session.buyer]
+    buyer.fresh = buyer.fresh_at(at)
+    if session.ceiling > buyer.exiting - buyer.fresh:
+        audit.report.differ(
+            subject, "ceiling", f"at most {buyer.exiting - buyer.fresh}, asked out before", session.ceiling
+        )
     audit.post("SessionOpened", values)
+    buyer.forget_empty_exit()
     audit.books.sessions[values["session"]] = SessionView(
         session.buyer, session.provider, session.ceiling, session.expires_at
     )

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from suan.client.audit.state import DisputeView
-from suan.core.contract import OrderState, packing
+from suan.core.contract import OrderState, Shadow, packing
 from suan.core.encoding import from_hex, keccak
 from suan.core.signing import SIDE_SELL
 
 STATE: Final = 5
-SLOTS: Final = {"custody": 4, "_state": STATE, "_exits": 18}
+SLOTS: Final = {"custody": 4, "_state": STATE}
 MEMBERS: Final = {
     name: STATE + place
     for place, name in enumerate((
         "accounts", "sold", "bought", "skipped", "spent", "openBits", "decided", "exposure", "disputes", "claims",
-        "sessions", "refundableFrom", "batches",
+        "sessions", "refundableFrom", "batches", "exits", "shadows",
     ))
 }  # fmt: skip
 """Slots of the members of State."""
@@ -43,12 +43,12 @@ def account_word(newest_offer: int, newest_bid: int, available: int, locked: int
 
 
 def exit_slot(owner: str) -> int:
-    return _mapped(from_hex(owner), SLOTS["_exits"])
+    return _mapped(from_hex(owner), MEMBERS["exits"])
 
 
-def exit_word(amount: int, ready_at: int) -> int:
-    """readyAt 64 | amount 128."""
-    return ready_at << 128 | amount
+def exit_word(amount: int, fresh: int, ready_at: int, fresh_until: int) -> int:
+    """lead 24 | readyAt 40 | fresh 96 | amount 96; the lead is from the end of what is fresh to readyAt."""
+    return ready_at - fresh_until << 232 | ready_at << 192 | fresh << 96 | amount
 
 
 def places_slot(maker: str, side: int, number: int) -> int:
@@ -60,14 +60,27 @@ def places_slot(maker: str, side: int, number: int) -> int:
 def places_word(side: int, states: Sequence[OrderState]) -> int:
     """generation 24 | reached 52 | consumed 52 for each place of an offer, generation 22 | skipped 14 | reached 14 | consumed 14
     for one of a bid, the first in the low bits. An order that ended has all bits of consumed."""
-    sells = side == SIDE_SELL
-    bits, width, head = (OFFER_BITS, 128, 2 * OFFER_BITS) if sells else (BID_BITS, 64, 3 * BID_BITS)
     word = 0
     for state in reversed(states):
-        skipped = state.skipped.bit_count() << 2 * bits
-        counts = (1 << bits) - 1 if state.ended else skipped | state.reached << bits | state.consumed
-        word = word << width | state.generation << head | counts
+        word = word << (128 if side == SIDE_SELL else 64) | _place(side, state)
     return word
+
+
+def _place(side: int, state: OrderState) -> int:
+    bits, head = (OFFER_BITS, 2 * OFFER_BITS) if side == SIDE_SELL else (BID_BITS, 3 * BID_BITS)
+    skipped = state.skipped.bit_count() << 2 * bits
+    counts = (1 << bits) - 1 if state.ended else skipped | state.reached << bits | state.consumed
+    return state.generation << head | counts
+
+
+def shadow_slot(maker: str, side: int, place: int) -> int:
+    """The word of what a cancelled place was before."""
+    return _mapped(_number(side << 8 | place), _mapped(from_hex(maker), MEMBERS["shadows"]))
+
+
+def shadow_word(side: int, shadow: Shadow) -> int:
+    """until 40 | last 24 | place 128."""
+    return shadow.until << 152 | shadow.last << 128 | _place(side, shadow.kept)
 
 
 def skipped_slot(maker: str, nonce: int, number: int) -> int:

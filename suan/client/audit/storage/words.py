@@ -26,13 +26,14 @@ from suan.client.audit.state import (
 from suan.client.audit.storage import layout as layout
 from suan.client.errors import Unreachable
 from suan.client.rpc import Rpc, RpcError
-from suan.core.contract import OrderState, abi
+from suan.core.contract import OrderState, Shadow, abi
 from suan.core.encoding import from_hex, keccak, to_hex
 
 SLOTS_PER_PROOF = 128
 PROVEN: Final = {
     "accounts": 2,
     "places": 1,
+    "shadows": 1,
     "skipped": 1,
     "spent": 1,
     "open_bits": 1,
@@ -59,9 +60,10 @@ def _number(word: int) -> str:
 
 
 def _account(word: int, exiting: int) -> str:
-    half, part = 2**128 - 1, 2**96 - 1
+    part = 2**96 - 1
     return (
-        f"available {word & part}, locked {word >> 96 & part}, exiting {exiting & half}, ready at {exiting >> 128}, "
+        f"available {word & part}, locked {word >> 96 & part}, exiting {exiting & part}, "
+        f"of it fresh {exiting >> 96 & part}, ready at {exiting >> 192 & 2**40 - 1}, "
         f"newest offer {word >> 224}, newest bid {word >> 192 & 2**32 - 1}"
     )
 
@@ -166,7 +168,7 @@ class StorageAudit:
                 layout.account_word(
                     account.newest_offer, account.newest_bid, account.available, account.locked
                 ),
-                layout.exit_word(account.exiting, account.ready_at),
+                layout.exit_word(account.exiting, account.fresh, account.ready_at, account.fresh_until),
             ],
             _account,
         )
@@ -179,6 +181,15 @@ class StorageAudit:
             "quantity used in the contract's storage",
             [layout.places_slot(maker, side, number)],
             [layout.places_word(side, (found or [])[:many])],
+        )
+
+    def _of_shadows(self, key: tuple[str, int, int], found: Shadow | None) -> _Wanted:
+        maker, side, place = key
+        return _Wanted(
+            f"cancelled order {place} (mod 256) of {maker} on side {side}",
+            "what it was before in the contract's storage",
+            [layout.shadow_slot(maker, side, place)],
+            [layout.shadow_word(side, found or Shadow())],
         )
 
     def _of_skipped(self, key: tuple[str, int, int], found: int | None) -> _Wanted:
