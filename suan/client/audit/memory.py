@@ -14,7 +14,7 @@ from suan.client.audit.report import Report
 from suan.client.audit.state import Books
 from suan.client.audit.store.codec import Codec
 from suan.client.audit.store.tables import Rows, Store
-from suan.core.contract import places, records
+from suan.core.contract import records
 from suan.core.delivery import receipts as receipt_rules
 from suan.core.orders import terms
 from suan.core.signing import structs
@@ -26,7 +26,6 @@ _MODULES = (
     orders,
     receipts,
     records,
-    places,
     structs,
     terms,
     receipt_rules,
