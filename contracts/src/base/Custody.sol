@@ -141,7 +141,7 @@ abstract contract Custody is IMarket, EIP712, Nonces {
 
     /// @inheritdoc IMarket
     function requestWithdrawal(uint128 amount) external {
-        _requestWithdrawal(msg.sender, amount);
+        Exits.request(_state, msg.sender, amount, withdrawalDelay, matchWindow);
     }
 
     /// @inheritdoc IMarket
@@ -154,7 +154,7 @@ abstract contract Custody is IMarket, EIP712, Nonces {
     ) external {
         _checkSigned(account, Orders.hashWithdrawalRequest(account, amount, nonce, deadline), deadline, signature);
         _useCheckedNonce(account, nonce);
-        _requestWithdrawal(account, amount);
+        Exits.request(_state, account, amount, withdrawalDelay, matchWindow);
     }
 
     /// @inheritdoc IMarket
@@ -182,10 +182,6 @@ abstract contract Custody is IMarket, EIP712, Nonces {
         view
     {
         Signatures.check(_domainSeparatorV4(), account, structHash, deadline, signature);
-    }
-
-    function _requestWithdrawal(address account, uint128 amount) private {
-        Exits.request(_state, account, amount, withdrawalDelay, matchWindow);
     }
 
     function _takeExit(address account) private returns (uint128 amount) {

@@ -7,7 +7,7 @@ import {Amounts} from "../libraries/Amounts.sol";
 import {Batches} from "../libraries/Batches.sol";
 import {Belated, DRAFT_WORDS} from "../libraries/Belated.sol";
 import {Counts} from "../libraries/Counts.sol";
-import {BID_SIZE, CLEARING_SIZE, CheckedClearing, CheckedOrder, Fills, OFFER_SIZE} from "../libraries/Fills.sol";
+import {BID_SIZE, CheckedClearing, CheckedOrder, Fills, OFFER_SIZE} from "../libraries/Fills.sol";
 import {Places} from "../libraries/Places.sol";
 import {RejectCodes} from "../libraries/RejectCodes.sol";
 import {Spending} from "../libraries/Spending.sol";
@@ -157,9 +157,11 @@ abstract contract Openings is SignedOrders {
         uint256 exposure = o.exposure + payment + bond;
         if (exposure > o.payoutCap) return (RejectCodes.CAP_REACHED, 0);
         if (offer.grant | bid.grant != 0) {
-            if (!_maySpend(offer, bond) || !_maySpend(bid, payment)) return (RejectCodes.DELEGATE_NOT_ALLOWED, 0);
-            _spend(offer, bond);
-            _spend(bid, payment);
+            bool may =
+                _state.maySpend(offer.grant, bond, offer.spendCap) && _state.maySpend(bid.grant, payment, bid.spendCap);
+            if (!may) return (RejectCodes.DELEGATE_NOT_ALLOWED, 0);
+            _state.spend(offer.grant, bond);
+            _state.spend(bid.grant, payment);
         }
         o.exposure = exposure;
         buyers = Accounts.raising(buyers, Accounts.BIDS, bid.fields.nonce());
@@ -179,34 +181,9 @@ abstract contract Openings is SignedOrders {
         uint256 code
     ) private returns (uint256, bytes32 leaf) {
         if (!Belated.mayHelp(code)) return (code, 0);
-        uint256[DRAFT_WORDS] memory draft;
-        CheckedClearing memory clearing = offer.clearing;
-        (uint256 exposure, uint256 cap) = (o.exposure, o.payoutCap);
-        (uint256 sold, uint256 bought, uint256 cleared) = (OFFER_SIZE, BID_SIZE, CLEARING_SIZE);
-        assembly ("memory-safe") {
-            // The members of Belated.Draft.
-            let next := draft
-            mcopy(next, offer, sold)
-            next := add(next, sold)
-            mcopy(next, bid, bought)
-            next := add(next, bought)
-            mcopy(next, clearing, cleared)
-            next := add(next, cleared)
-            mstore(next, fill)
-            mstore(add(next, 32), terms)
-            mstore(add(next, 64), exposure)
-            mstore(add(next, 96), cap)
-        }
+        uint256[DRAFT_WORDS] memory draft = Belated.draftOf(offer, bid, fill, terms, o.exposure, o.payoutCap);
         (code, leaf, o.exposure) = Belated.lock(_state, draft);
         return (code, leaf);
-    }
-
-    function _maySpend(CheckedOrder memory order, uint256 amount) private view returns (bool) {
-        return _state.maySpend(order.grant, amount, order.spendCap);
-    }
-
-    function _spend(CheckedOrder memory order, uint256 amount) private {
-        _state.spend(order.grant, amount);
     }
 
     /// @dev `terms` lack what stands in the fill and in the orders.

@@ -6,7 +6,7 @@ import {Amounts} from "./Amounts.sol";
 import {Batches} from "./Batches.sol";
 import {Counts} from "./Counts.sol";
 import {Exits} from "./Exits.sol";
-import {Fills} from "./Fills.sol";
+import {BID_SIZE, CLEARING_SIZE, CheckedClearing, CheckedOrder, Fills, OFFER_SIZE} from "./Fills.sol";
 import {Orders} from "./Orders.sol";
 import {Places} from "./Places.sol";
 import {RejectCodes} from "./RejectCodes.sol";
@@ -65,6 +65,32 @@ library Belated {
     function mayHelp(uint256 code) internal pure returns (bool) {
         return code == RejectCodes.CANCELLED || code == RejectCodes.INSUFFICIENT_FUNDS
             || code == RejectCodes.INSUFFICIENT_BOND;
+    }
+
+    /// @notice What lock() takes, for code that has the orders in memory: the parts of a Draft, as they lie there.
+    function draftOf(
+        CheckedOrder memory offer,
+        CheckedOrder memory bid,
+        uint256 fill,
+        uint256 terms,
+        uint256 exposure,
+        uint256 cap
+    ) internal pure returns (uint256[DRAFT_WORDS] memory draft) {
+        CheckedClearing memory clearing = offer.clearing;
+        (uint256 sold, uint256 bought, uint256 cleared) = (OFFER_SIZE, BID_SIZE, CLEARING_SIZE);
+        assembly ("memory-safe") {
+            let next := draft
+            mcopy(next, offer, sold)
+            next := add(next, sold)
+            mcopy(next, bid, bought)
+            next := add(next, bought)
+            mcopy(next, clearing, cleared)
+            next := add(next, cleared)
+            mstore(next, fill)
+            mstore(add(next, 32), terms)
+            mstore(add(next, 64), exposure)
+            mstore(add(next, 96), cap)
+        }
     }
 
     /// @notice Lock the fill and return the leaf of its trade, or write nothing and return the code of the first rule that forbids it;
